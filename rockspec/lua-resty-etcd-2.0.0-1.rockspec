@@ -53,6 +53,7 @@ build = {
         ["resty.etcd.base.open_file"] = "lua/resty/etcd/base/open_file.lua",
         ["resty.etcd.base.phase"] = "lua/resty/etcd/base/phase.lua",
         ["resty.etcd.base.printable"] = "lua/resty/etcd/base/printable.lua",
+        ["resty.etcd.base.private_cjson"] = "lua/resty/etcd/base/private_cjson.lua",
         ["resty.etcd.base.random"] = "lua/resty/etcd/base/random.lua",
         ["resty.etcd.base.rate_limited_log"] = "lua/resty/etcd/base/rate_limited_log.lua",
         ["resty.etcd.base.single_flight"] = "lua/resty/etcd/base/single_flight.lua",

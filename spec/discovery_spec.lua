@@ -1,5 +1,6 @@
 -- Service discovery: registrations and peers, against a real etcd.
 local bed = require "spec.support.bed"
+local captured_log = require "spec.support.captured_log"
 local clock = require "resty.etcd.base.clock"
 local closer_lists = require "spec.support.closers"
 local discovery = require "resty.etcd.discovery"
@@ -335,7 +336,7 @@ describe("discovery", function()
         assert.equal("instance.host must be string", err_of("web", {}))
         assert.equal("instance.port must be a port", err_of("web", { host = "10.0.0.1", port = 0.5 }))
         assert.equal("instance.id must be string", err_of("web", { id = "" }))
-        assert.equal("instance.weight must be unsigned number", err_of("web", { host = "10.0.0.1", port = 1, weight = -1 }))
+        assert.equal("instance.weight must be number from 0 to 1000000", err_of("web", { host = "10.0.0.1", port = 1, weight = -1 }))
         assert.equal("opts.ttl must be a whole number of seconds", err_of("web", { host = "10.0.0.1", port = 1 }, { ttl = 0 }))
         assert.equal("opts.ttl must be a whole number of seconds", err_of("web", { host = "10.0.0.1", port = 1 }, { ttl = 1 / 0 }))
         assert.equal("opts.ttl must be number", err_of("web", { host = "10.0.0.1", port = 1 }, { ttl = "5" }))
@@ -368,7 +369,7 @@ describe("discovery", function()
         local reg = register("web", { host = "10.0.0.1", port = 80 })
         assert.equal("fields must be table", err_of(reg:update()))
         assert.equal("update: unknown field host; weight and meta can change", err_of(reg:update { host = "10.0.0.2" }))
-        assert.equal("instance.weight must be unsigned number", err_of(reg:update { weight = -1 }))
+        assert.equal("instance.weight must be number from 0 to 1000000", err_of(reg:update { weight = -1 }))
         assert.equal("encode: $.meta: function has no form in JSON", err_of(reg:update { meta = print }))
         assert.equal("timeout must be number of seconds", err_of(reg:wait("x")))
         assert.is_true(found:ready())
@@ -411,6 +412,63 @@ describe("discovery", function()
         assert.equal("validate: " .. expected, found:invalid()["/services/web/db.internal:80"].err)
     end)
 
+    it("leaves out instances with numbers or addresses that are not exact, and keeps the others", function()
+        assert(found:wait_ready(3))
+        local with_names = assert(discovery.new(cli, { allow_hostnames = true }))
+        finally(function() with_names:close() end)
+        assert(with_names:wait_ready(3))
+        local raw = assert(bed.new { key_prefix = dir, serializer = "raw" })
+        local weight, port = "instance.weight must be number from 0 to 1000000", "instance.port must be a port"
+        local host = "instance.host must be an address, unless opts.allow_hostnames is set"
+        local name = "instance.host must be an address or a host name"
+        local long = ("a"):rep(63) .. "."
+        local cases = {
+            { '"10.0.0.1","port":80,"weight":1e999', weight }, { '"10.0.0.1","port":80,"weight":1000001', weight },
+            { '"10.0.0.1","port":80,"weight":1e308', weight }, { '"10.0.0.1","port":80,"weight":-1e-9', weight },
+            { '"10.0.0.1","port":80,"weight":"1"', weight }, { '"10.0.0.1","port":80,"weight":NaN', weight },
+            { '"10.0.0.1","port":0', port }, { '"10.0.0.1","port":65536', port }, { '"10.0.0.1","port":80.5', port },
+            { '"10.0.0.1","port":"80"', port }, { '"10.0.0.1","port":1e999', port }, { '"10.0.0.1","port":-80', port },
+            { '"010.0.0.1","port":80', host, name }, { '"10.0.0.256","port":80', host, name },
+            { '"10.0.1","port":80', host, name }, { '"10.0.0.1.","port":80', host, name },
+            { '"10.0.0.1 ","port":80', host, name }, { '"0x7f.1","port":80', host, name }, { '"::g","port":80', host, name },
+            { '"[::1","port":80', host, name }, { '"[[::1]]","port":80', host, name }, { '"::1]","port":80', host, name },
+            { '"fe80::1%eth0","port":80', host, name }, { '"1:2:3:4:5:6:7:8:9","port":80', host, name },
+            { '"::ffff:1.2.3.04","port":80', host, name }, { '"a\\r\\nb","port":80', host, name },
+            { '"a..b","port":80', host, name }, { '"-a","port":80', host, name }, { '"a b","port":80', host, name },
+            { '"' .. ("a"):rep(64) .. '","port":80', host, name }, { '"' .. long:rep(4) .. '","port":80', host, name },
+        }
+        for i, case in ipairs(cases) do
+            raw:set("/services/web/" .. i, ('{"host":%s}'):format(case[1]))
+        end
+        raw:set("/services/web/good", '{"host":"10.0.0.1","port":65535,"weight":1000000}')
+        local last = raw:set("/services/web/name", '{"host":"db_1.example.","port":1,"weight":0}').body.header.revision
+        assert(found.mirror:wait_revision(last, 3))
+        assert(with_names.mirror:wait_revision(last, 3))
+        assert.equal("10.0.0.1", hosts("web"))
+        local errs, named = found:invalid(), with_names:invalid()
+        for i, case in ipairs(cases) do
+            local key = "/services/web/" .. i
+            assert.equal("validate: " .. case[2], errs[key] and errs[key].err, case[1])
+            local expected = case[3] or case[2] ~= host and case[2]
+            assert.equal(expected and "validate: " .. expected or nil, named[key] and named[key].err, case[1])
+        end
+        assert.is_nil(named["/services/web/name"])
+        assert.same(1000000, found:peers("web")[1].weight)
+    end)
+
+    it("logs an invalid instance once, and keeps its last good value", function()
+        assert(found:wait_ready(3))
+        local raw = assert(bed.new { key_prefix = dir, serializer = "raw" })
+        raw:set("/services/web/1", '{"host":"10.0.0.1","port":80,"weight":5}')
+        wait_for(3, function() return #found:peers("web") == 1 end)
+        local logged = captured_log.start()
+        finally(logged.stop)
+        local last = raw:set("/services/web/1", '{"host":"10.0.0.1","port":80,"weight":1e300}').body.header.revision
+        assert(found.mirror:wait_revision(last, 3))
+        assert.equal(5, found:peers("web")[1].weight)
+        assert.equal(1, logged.count("weight must be number from 0 to 1000000"))
+    end)
+
     it("rejects unknown fields of an instance to register, and accepts them in etcd", function()
         local function err_of(instance)
             return (select(2, discovery.register(cli, "web", instance)))
@@ -442,7 +500,7 @@ describe("discovery", function()
         assert.equal(2, peers[2].weight)
         local invalid = found:invalid()
         assert.equal("validate: instance.host must be string", invalid["/services/web/4"].err)
-        assert.equal("validate: instance.weight must be unsigned number", invalid["/services/web/5"].err)
+        assert.equal("validate: instance.weight must be number from 0 to 1000000", invalid["/services/web/5"].err)
         assert.equal("validate: instance must be table", invalid["/services/web/6"].err)
         register("db", { id = null, host = "2001:DB8::7", port = 5432, weight = null, meta = null })
         wait_for(3, function() return hosts("db") == "[2001:DB8::7]" end)

@@ -30,6 +30,34 @@ describe("semaphore wait", function()
         assert.equal(0.001, seconds)
     end)
 
+    it("waits and sleeps for a time that nginx can count, whatever it is given", function()
+        local given, slept
+        local sem = {
+            wait = function(_, limit)
+                given = limit
+                return nil, "timeout"
+            end,
+        }
+        local sleep = ngx.sleep
+        finally(function()
+            ngx.sleep = sleep -- luacheck: ignore 122
+        end)
+        ngx.sleep = function(seconds) slept = seconds end -- luacheck: ignore 122
+        for _, row in ipairs {
+            { 1e-9, 0.001 }, { 0.001, 0.001 }, { 5, 5 }, { 2147483, 2147483 }, { 2147484, 2147483 }, { 1e300, 2147483 },
+            { 1 / 0, 2147483 }, { 0 / 0, 1 }, { -(0 / 0), 1 },
+        } do
+            wait.wait(sem, row[1])
+            assert.equal(row[2], given)
+            wait.sleep(row[1])
+            assert.equal(row[2], slept)
+        end
+        for _, seconds in ipairs { 0, -1, -1 / 0 } do
+            wait.sleep(seconds)
+            assert.equal(0.001, slept)
+        end
+    end)
+
     it("tests the semaphore without yielding if the limit is 0 or has passed", function()
         local sem = semaphore.new(1)
         assert.equal("posted", (wait.wait(sem, 0)))

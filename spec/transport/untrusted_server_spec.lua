@@ -96,12 +96,22 @@ describe("untrusted server", function()
         assert.equals(2, server.connections)
     end)
 
+    it("cannot have a count of keys that is no count", function()
+        for _, count in ipairs { "-1", "9007199254740992", "9223372036854775807" } do
+            server:serve({ fake.reply(('{"header":{"revision":"1"},"count":"%s","kvs":[{"key":"aw=="}]}'):format(count)) })
+            local res, err, details = client({}):readdir("k")
+            assert.is_nil(res)
+            assert.equals("malformed reply: count of keys", err)
+            assert.equals("bad_reply", details.name)
+        end
+    end)
+
     it("cannot make readdir read endless pages", function()
         local unary, pages = call.unary, 0
         local value = ("v"):rep(1024 * 1024)
         local function page()
             pages = pages + 1
-            local body = { kvs = { { key = ("k%09d"):format(pages), value = value } }, count = "9007199254740992", header = { revision = "1" } }
+            local body = { kvs = { { key = ("k%09d"):format(pages), value = value } }, count = "9007199254740991", header = { revision = "1" } }
             return pages <= 2000 and { status = 200, headers = {}, body = body } or error("the driver still requests pages")
         end
         call.unary = page -- luacheck: ignore 122

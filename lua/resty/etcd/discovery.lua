@@ -1,7 +1,8 @@
 -- Generated from src/resty/etcd/discovery.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local lease_grant = require("resty.etcd.call.lease_grant")
 local keys = require("resty.etcd.protocol.keys")
-local cjson = require("cjson.safe")
+local cjson = require("resty.etcd.base.private_cjson")
 local checks = require("resty.etcd.base.checks")
 local glued_prefix = require("resty.etcd.base.glued_prefix")
 local errors = require("resty.etcd.protocol.errors")
@@ -15,9 +16,6 @@ local floor = math.floor
 local match = string.match
 local PREFIX = "/services/"
 local TTL = 10
-
---- etcd rejects a longer TTL.
-local LONGEST_TTL = 9000000000
 
 ---@class resty.etcd.discovery.Options
 ---@field prefix? string Prefix of the keys of all services; default `/services/`.
@@ -46,7 +44,7 @@ local OPTIONS = {rules = {{name = "prefix", type = "string"}, {name = "allow_hos
 local REGISTER_OPTIONS = {rules = {{name = "prefix", type = "string"}, {name = "allow_hostnames", type = "boolean"}, {name = "ttl", type = "number"}, {name = "encode", type = "function"}}}
 
 local function is_ttl(ttl)
-    return floor(ttl) == ttl and ttl >= 1 and ttl <= LONGEST_TTL
+    return floor(ttl) == ttl and ttl >= 1 and ttl <= lease_grant.LONGEST_TTL
 end
 
 --- Registers an instance of a service until the registration is closed or the worker exits.

@@ -1,7 +1,7 @@
 -- Long replies are decoded in parts. The result must equal that of decoding the whole text.
 --   SEED=n repeats the cases of a run, SOAK=n makes n times as many.
 local bed = require "spec.support.bed"
-local cjson = require "cjson.safe"
+local cjson = require "resty.etcd.base.private_cjson"
 local fake = require "spec.support.scripted_server"
 local garble = require "spec.support.mutations"
 local json_codec = require "resty.etcd.transport.gateway.json_codec"

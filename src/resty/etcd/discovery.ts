@@ -1,6 +1,7 @@
 import type { ClientState } from "./call/client_state";
+import * as lease_grant from "./call/lease_grant";
 import * as keys from "./protocol/keys";
-import * as cjson from "cjson.safe";
+import * as cjson from "./base/private_cjson";
 import type { OptionTable } from "./base/checks";
 import * as checks from "./base/checks";
 import * as glued_prefix from "./base/glued_prefix";
@@ -23,8 +24,6 @@ const match = string.match;
 
 const PREFIX = "/services/";
 const TTL = 10;
-/** etcd rejects a longer TTL. */
-const LONGEST_TTL = 9000000000;
 
 interface Options {
     /** Prefix of the keys of all services; default `/services/`. */
@@ -66,7 +65,7 @@ const REGISTER_OPTIONS: OptionTable = {
 };
 
 function is_ttl(ttl: number): boolean {
-    return floor(ttl) === ttl && ttl >= 1 && ttl <= LONGEST_TTL;
+    return floor(ttl) === ttl && ttl >= 1 && ttl <= lease_grant.LONGEST_TTL;
 }
 
 /**

@@ -2,14 +2,12 @@
 local _M = {}
 local clock = require("resty.etcd.base.clock")
 local phase = require("resty.etcd.base.phase")
+local wait = require("resty.etcd.base.wait")
 local now = clock.now
 
 --- Seconds of work after which a loop yields. The goal is to block the worker for less than 10 ms; at any time LuaJIT
 -- can double its string table on top of that, which takes 7 ms for 260,000 strings.
 local MAX_SLICE = 0.001
-
---- Seconds to sleep for a yield. An nginx without OpenResty's patches logs a warning for each `ngx.sleep(0)`.
-local YIELD_TIME = 0.001
 
 --- Work since the last yield.
 ---@class resty.etcd.base.time_slice.TimeSlice
@@ -25,7 +23,7 @@ end
 --- Yields to other requests, in phases that can wait.
 local function yield_now()
     if phase.can_wait() then
-        pcall(ngx.sleep, YIELD_TIME)
+        pcall(wait.sleep, wait.MIN_PAUSE)
     end
 end
 

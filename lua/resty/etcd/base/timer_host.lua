@@ -4,6 +4,7 @@ local backoff = require("resty.etcd.base.backoff")
 local clock = require("resty.etcd.base.clock")
 local timers = require("resty.etcd.base.timers")
 local timer_turns = require("resty.etcd.base.timer_turns")
+local waits = require("resty.etcd.base.wait")
 local semaphore = require("ngx.semaphore")
 local now = clock.now
 local max = math.max
@@ -30,9 +31,6 @@ local FIRST_DELAY = 0.5
 
 --- Longest such delay in seconds: nginx logs an alert for each timer that it drops.
 local MAX_DELAY = 5
-
---- The shortest wait in seconds: nginx without OpenResty's patches logs each wait of 0.
-local YIELD_TIME = 0.001
 
 local function is_retired(host)
     return host.is_retired
@@ -86,7 +84,7 @@ local function request(pool, replaces)
         is_evicted = false,
         missed = 0
     }
-    local ok = timers.at(0, pool.run_host, host)
+    local ok = timers.start(pool.run_host, host)
     if ok == nil then
         note_failed_request(pool)
         return false
@@ -251,7 +249,10 @@ local function run_host(_premature, host)
         if is_done(host) then
             break
         end
-        host.signal:wait(is_notified(host) and YIELD_TIME or max(YIELD_TIME, wait))
+        waits.wait(
+            host.signal,
+            is_notified(host) and waits.MIN_PAUSE or max(waits.MIN_PAUSE, wait)
+        )
     end
     forget(host)
 end

@@ -5,6 +5,7 @@ local printable = require("resty.etcd.base.printable")
 local timer_host = require("resty.etcd.base.timer_host")
 local timer_supervisor = require("resty.etcd.base.timer_supervisor")
 local timer_turns = require("resty.etcd.base.timer_turns")
+local wait = require("resty.etcd.base.wait")
 local now = clock.now
 
 --- Starts a loop: its first turn is due after some seconds. Does nothing if the loop is started already. If nginx has no
@@ -24,7 +25,7 @@ local function start(loop, seconds)
     loop.is_last_turn = false
     loop.starts = loop.starts + 1
     if loop.host == nil then
-        loop.due = now() + seconds
+        loop.due = now() + (seconds == 0 and 0 or wait.bounded(seconds))
     end
     timer_turns.add(loop)
     timer_host.assign(loop.pool)

@@ -5,6 +5,7 @@ local printable = require("resty.etcd.base.printable")
 local timers = require("resty.etcd.base.timers")
 local timer_host = require("resty.etcd.base.timer_host")
 local timer_turns = require("resty.etcd.base.timer_turns")
+local wait = require("resty.etcd.base.wait")
 local now = clock.now
 
 --- Seconds between two checks.
@@ -136,7 +137,7 @@ local function supervise(premature)
                 )
             end
         end
-        ngx.sleep(POLL_INTERVAL)
+        wait.sleep(POLL_INTERVAL)
     end
     is_running = false
     requested_at = -math.huge
@@ -166,7 +167,7 @@ local function ensure()
             end
             is_repeated = true
         end
-        timers.at(0, supervise)
+        timers.start(supervise)
     else
         for ____, seconds in ipairs(START_DELAYS) do
             local ok, err = timers.at(seconds, supervise)

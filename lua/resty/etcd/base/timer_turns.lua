@@ -3,6 +3,7 @@ local _M = {}
 local clock = require("resty.etcd.base.clock")
 local printable = require("resty.etcd.base.printable")
 local error_text = require("resty.etcd.base.error_text")
+local wait_bounds = require("resty.etcd.base.wait")
 local now = clock.now
 local min = math.min
 
@@ -105,7 +106,7 @@ local function end_turn(turn, seconds)
     elseif loop.is_last_turn or seconds == nil and not loop.is_woken then
         remove(loop)
     else
-        loop.due = now() + (loop.is_woken and 0 or seconds)
+        loop.due = now() + (loop.is_woken and 0 or wait_bounds.bounded(seconds))
     end
 end
 

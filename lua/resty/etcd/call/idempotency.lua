@@ -7,6 +7,7 @@ local single_flight = require("resty.etcd.base.single_flight")
 local unique_id = require("resty.etcd.base.unique_id")
 local lease_grant = require("resty.etcd.call.lease_grant")
 local errors = require("resty.etcd.protocol.errors")
+local int64 = require("resty.etcd.protocol.int64")
 local rpcs = require("resty.etcd.protocol.rpc")
 local txn_response = require("resty.etcd.protocol.txn_response")
 local now = clock.now
@@ -96,7 +97,7 @@ end
 local function is_alive(core, lease, timeout, deadline)
     local options = {timeout = timeout, deadline = deadline, quiet = true}
     local reply = cluster.read(core, rpcs.lease_time_to_live, {ID = lease}, options)
-    return reply ~= nil and (tonumber(reply.body.TTL) or 0) > 0
+    return reply ~= nil and (int64.to_number(reply.body.TTL) or 0) > 0
 end
 
 --- Stops attaching markers to a lease that does not exist, unless a concurrent call has replaced it already.

@@ -4,7 +4,31 @@ local call = require("resty.etcd.call.call")
 local clock = require("resty.etcd.base.clock")
 local unique_id = require("resty.etcd.base.unique_id")
 local errors = require("resty.etcd.protocol.errors")
+local int64 = require("resty.etcd.protocol.int64")
 local rpcs = require("resty.etcd.protocol.rpc")
+
+--- The longest TTL of a lease, in seconds: etcd rejects a longer one.
+local LONGEST_TTL = 9000000000
+
+--- Returns the TTL of a lease in seconds, from a reply of etcd; nil if etcd grants no such lease.
+---@param body table
+---@return number?
+local function ttl_of(body)
+    local ttl = int64.to_number(body.TTL)
+    return ttl ~= nil and ttl >= 1 and ttl <= LONGEST_TTL and ttl or nil
+end
+
+--- Returns the error of a reply with a TTL that etcd does not grant: renewals would follow immediately, or never.
+---@param body table
+---@param endpoint? string
+---@return resty.etcd.protocol.errors.EtcdError
+local function invalid_ttl(body, endpoint)
+    return errors.local_error(
+        "bad_reply",
+        "malformed reply: TTL " .. tostring(body.TTL) .. " of a lease",
+        endpoint
+    )
+end
 
 local function exists_already(err)
     return err.message == "etcdserver: lease already exists"
@@ -18,10 +42,12 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? err
 ---@return resty.etcd.transport.transport.Reply? error_reply
 local function checked(reply, semantics, endpoint)
-    if reply.body.ID ~= nil and reply.body.TTL ~= nil then
+    local body = reply.body
+    if body.ID ~= nil and ttl_of(body) ~= nil then
         return reply
     end
-    local err = errors.local_error("bad_reply", "malformed reply: lease without ID or TTL", endpoint)
+    local is_absent = body.ID == nil or body.TTL == nil
+    local err = is_absent and errors.local_error("bad_reply", "malformed reply: lease without ID or TTL", endpoint) or invalid_ttl(body, endpoint)
     return nil, errors.with_outcome(err, semantics ~= "read")
 end
 
@@ -83,6 +109,9 @@ local function grant_with_random_id(core, ttl, options)
     end
     return nil, err, error_reply
 end
+_M.LONGEST_TTL = LONGEST_TTL
 _M.grant_with_random_id = grant_with_random_id
+_M.invalid_ttl = invalid_ttl
+_M.ttl_of = ttl_of
 
 return _M

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/call/monotonic.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local errors = require("resty.etcd.protocol.errors")
+local int64 = require("resty.etcd.protocol.int64")
 
 --- The least revision that replies can have.
 ---@class resty.etcd.call.monotonic.RevisionFloor
@@ -58,7 +59,7 @@ end
 ---@param floor resty.etcd.call.monotonic.RevisionFloor
 ---@param header table?
 local function note(floor, header)
-    local revision = tonumber(header and header.revision)
+    local revision = int64.to_number(header and header.revision)
     if revision == nil then
         return
     end
@@ -81,7 +82,7 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? # an error if the reply is older
 local function check(floor, is_read, seen_revision, seen_cluster, body, endpoint)
     local header = body.header
-    local revision = tonumber(header and header.revision)
+    local revision = int64.to_number(header and header.revision)
     local cluster_id = header and header.cluster_id
     local not_before = cluster_id == seen_cluster and seen_revision or (floor.others[cluster_id or ""] or 0)
     if is_read and revision ~= nil and revision < not_before then

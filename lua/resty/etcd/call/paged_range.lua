@@ -160,11 +160,19 @@ local function read_pages(core, request, timeout, on_page, context, source)
     options.quiet = true
     local all = body.kvs or ({})
     body.more = nil
-    local count = tonumber(body.count) or 0
+    local ____int64_to_number_11 = int64.to_number
+    local ____body_count_10 = body.count
+    if ____body_count_10 == nil then
+        ____body_count_10 = "0"
+    end
+    local count = ____int64_to_number_11(____body_count_10)
+    if count == nil then
+        return nil, errors.local_error("bad_reply", "malformed reply: count of keys")
+    end
     local is_latest = is_of_latest(request)
     if is_latest then
-        local ____opt_10 = body.header
-        page.revision = ____opt_10 and ____opt_10.revision
+        local ____opt_12 = body.header
+        page.revision = ____opt_12 and ____opt_12.revision
     end
     local kvs = all
     local total = 0

@@ -7,6 +7,7 @@ local monotonic = require("resty.etcd.call.monotonic")
 local retry_policy = require("resty.etcd.protocol.retry_policy")
 local phase = require("resty.etcd.base.phase")
 local tokens = require("resty.etcd.call.token")
+local waits = require("resty.etcd.base.wait")
 local shared_health = require("resty.etcd.endpoint.shared_health")
 local now = clock.now
 local min = math.min
@@ -232,7 +233,7 @@ end
 ---@param state resty.etcd.call.retry_state.RetryState
 local function wait(state)
     if state.delay > 0 and phase.can_wait() then
-        pcall(ngx.sleep, state.delay)
+        pcall(waits.sleep, state.delay)
     end
 end
 _M.can_survive_rejection = can_survive_rejection

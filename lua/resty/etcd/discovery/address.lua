@@ -1,22 +1,31 @@
 -- Generated from src/resty/etcd/discovery/address.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local byte = string.byte
 local find = string.find
 local gmatch = string.gmatch
 local match = string.match
-local max = math.max
 local sub = string.sub
 
 --- Length of the longest IPv6 address, without brackets.
 local MAX_LENGTH = 45
 
+--- Length of the longest name that DNS knows.
+local MAX_NAME_LENGTH = 253
+local MAX_LABEL_LENGTH = 63
+
+--- Reports whether digits are a byte of an IPv4 address. With a leading zero, some programs take them for octal.
+---@param digits string?
+---@return boolean
+local function is_byte(digits)
+    return digits ~= nil and (digits == "0" or byte(digits) ~= 48) and tonumber(digits) <= 255
+end
+
+--- Reports whether a text is an IPv4 address with four decimal numbers.
+---@param host string
+---@return boolean
 local function is_ipv4(host)
     local a, b, c, d = match(host, "^(%d%d?%d?)%.(%d%d?%d?)%.(%d%d?%d?)%.(%d%d?%d?)$")
-    return a ~= nil and max(
-        tonumber(a),
-        tonumber(b),
-        tonumber(c),
-        tonumber(d)
-    ) <= 255
+    return is_byte(a) and is_byte(b) and is_byte(c) and is_byte(d)
 end
 
 --- Counts the groups of 16 bits in a part of an IPv6 address that has no `::`.
@@ -72,10 +81,31 @@ local function normalize(host)
     if is_ipv4(host) then
         return host
     end
-    local inner = match(host, "^%[(.*)%]$")
-    local address = inner or host
+    local is_bracketed = byte(host) == 91 and byte(host, -1) == 93
+    local address = is_bracketed and sub(host, 2, -2) or host
     return is_ipv6(address) and "[" .. address .. "]" or nil
 end
+
+--- Reports whether a text is a host name: labels of letters, digits, `-` and `_`. The last label contains a letter, because
+--- programs take other names for IPv4 addresses.
+---@param text string
+---@return boolean
+local function is_hostname(text)
+    local named = find(text, "^[%w_][%w_%-%.]*$")
+    local gap = find(text, "..", 1, true)
+    if named == nil or gap ~= nil or #text > MAX_NAME_LENGTH then
+        return false
+    end
+    local last = ""
+    for label in gmatch(text, "[^.]+") do
+        last = label
+        if #last > MAX_LABEL_LENGTH then
+            return false
+        end
+    end
+    return (find(last, "%a")) ~= nil
+end
+_M.is_hostname = is_hostname
 _M.normalize = normalize
 
 return _M

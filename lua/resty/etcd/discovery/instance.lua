@@ -15,6 +15,8 @@ local floor = math.floor
 ---@field weight? number Default 1.
 ---@field meta? any Any JSON value, for the readers of the instance.
 
+--- Greatest weight: the sum of the weights of a service must remain exact, and finite.
+local MAX_WEIGHT = 1000000
 local FIELDS = {
     "id",
     "host",
@@ -37,7 +39,7 @@ local function present(value)
 end
 
 local function is_weight(value)
-    return type(value) == "number" and value >= 0 and value < math.huge
+    return type(value) == "number" and value >= 0 and value <= MAX_WEIGHT
 end
 
 --- Reports whether a value can identify an instance or a service.
@@ -52,7 +54,7 @@ end
 ---@param allow_hostnames boolean
 ---@return string?
 local function host_of(host, allow_hostnames)
-    return address.normalize(host) or (allow_hostnames and host or nil)
+    return address.normalize(host) or (allow_hostnames and address.is_hostname(host) and host or nil)
 end
 
 --- Returns a copy of an instance with its known fields: those that are null are absent, and an IPv6 address has brackets.
@@ -74,13 +76,13 @@ local function read(value, allow_hostnames)
     end
     local peer_host = host_of(host, allow_hostnames)
     if peer_host == nil then
-        return nil, "instance.host must be an address, unless opts.allow_hostnames is set"
+        return nil, allow_hostnames and "instance.host must be an address or a host name" or "instance.host must be an address, unless opts.allow_hostnames is set"
     end
     if type(port) ~= "number" or floor(port) ~= port or port < 1 or port > 65535 then
         return nil, "instance.port must be a port"
     end
     if weight ~= nil and not is_weight(weight) then
-        return nil, "instance.weight must be unsigned number"
+        return nil, "instance.weight must be number from 0 to 1000000"
     end
     local id = is_name(given.id) and given.id or nil
     return {

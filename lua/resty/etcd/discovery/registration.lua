@@ -13,8 +13,15 @@ local now = clock.now
 local max = math.max
 local min = math.min
 
+--- Shortest delay in seconds after a step that has not failed. A server that grants a TTL of 1 s thus receives 4 calls per
+-- second; etcd grants no TTL of less than 2 s.
+local MIN_DELAY = 0.5
+
 --- Longest delay in seconds before a failed step is repeated.
 local MAX_DELAY = 2
+
+--- Least upper bound in seconds of that delay, however short the TTL is.
+local MIN_MAX_DELAY = 1
 
 --- That delay after the first failure; doubles with each failure in a row.
 local FIRST_DELAY = 0.1
@@ -114,8 +121,8 @@ end
 local function delay(reg)
     if reg.failures == 0 then
         local is_pending = reg.err == nil and reg.rejection == nil and reg.written ~= reg.value
-        return is_pending and 0 or max(
-            0,
+        return is_pending and MIN_DELAY or max(
+            MIN_DELAY,
             reg.expires_at - now() - reg.granted * 2 / 3
         )
     end
@@ -124,7 +131,10 @@ local function delay(reg)
     end
     return backoff.exponential(
         FIRST_DELAY,
-        min(MAX_DELAY, reg.granted / 6),
+        max(
+            MIN_MAX_DELAY,
+            min(MAX_DELAY, reg.granted / 6)
+        ),
         reg.failures
     )
 end

@@ -131,10 +131,10 @@ end
 --- Sets the expiry. It counts from when the request was sent, so that it is never later than in etcd.
 ---@param reg resty.etcd.discovery.registration_steps.State
 ---@param sent number
----@param granted any
+---@param granted number
 local function keep_until(reg, sent, granted)
-    reg.granted = tonumber(granted) or reg.granted
-    reg.expires_at = sent + reg.granted
+    reg.granted = granted
+    reg.expires_at = sent + granted
 end
 
 local function grant(reg)
@@ -153,7 +153,11 @@ local function grant(reg)
     end
     reg.granted_by = options.answered_by
     reg.lease = reply.body.ID
-    keep_until(reg, sent, reply.body.TTL)
+    keep_until(
+        reg,
+        sent,
+        lease_grant.ttl_of(reply.body)
+    )
     return nil
 end
 
@@ -168,10 +172,13 @@ local function renew(reg)
     if reply == nil then
         return err
     end
-    local ttl = reply.body.TTL
-    if ttl == nil then
+    if reply.body.TTL == nil then
         drop_lease(reg)
         return errors.server_error(404, 5, "etcdserver: requested lease not found")
+    end
+    local ttl = lease_grant.ttl_of(reply.body)
+    if ttl == nil then
+        return lease_grant.invalid_ttl(reply.body)
     end
     reg.renewals = reg.renewals + 1
     keep_until(reg, sent, ttl)

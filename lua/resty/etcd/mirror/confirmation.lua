@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/mirror/confirmation.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local call = require("resty.etcd.call.call")
+local int64 = require("resty.etcd.protocol.int64")
 local keys = require("resty.etcd.protocol.keys")
 local rpcs = require("resty.etcd.protocol.rpc")
 local apply_batch = require("resty.etcd.mirror.apply_batch")
@@ -46,7 +47,7 @@ local function is_equal(state, revision, reply)
     end
     local header = reply.header
     local kvs = reply.kvs or ({})
-    local count = tonumber(reply.count) or 0
+    local count = int64.to_number(reply.count) or 0
     return #kvs == 0 and count == count_keys(store) and (header and header.cluster_id) == cluster_of(loop)
 end
 
@@ -78,7 +79,7 @@ local function ask(state, timeout)
         return err
     end
     local header = reply.body.header
-    local confirmed = tonumber(header and header.revision) or 0
+    local confirmed = int64.to_number(header and header.revision) or 0
     if confirmed > store.revision and is_equal(state, revision, reply.body) then
         apply_batch.confirm(state, confirmed)
     end

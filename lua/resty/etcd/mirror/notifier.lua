@@ -29,9 +29,6 @@ local POLL_INTERVAL = 0.1
 --- Seconds of a wait for changes, which has no limit.
 local IDLE_INTERVAL = 3600
 
---- The shortest wait in seconds: nginx without OpenResty's patches logs each wait of 0.
-local YIELD_TIME = 0.001
-
 local function create(log)
     local wake_signal, err = semaphore.new(0)
     local done_signal, done_err = semaphore.new(0)
@@ -168,7 +165,7 @@ local function run_thread(notifications)
         pcall(deliver, notifications)
         end_notifying(notifications)
         wait.wake_all(notifications.done_signal)
-        notifications.wake_signal:wait(IDLE_INTERVAL)
+        wait.wait(notifications.wake_signal, IDLE_INTERVAL)
     end
 end
 
@@ -185,7 +182,7 @@ local function call_pending(notifications)
         end
     end
     while notifications.is_notifying and notifications.callback_started_at == nil do
-        notifications.done_signal:wait(YIELD_TIME)
+        wait.wait(notifications.done_signal, wait.MIN_PAUSE)
     end
 end
 
@@ -380,7 +377,7 @@ local function wait_for_callback(notifications)
                 break
             end
         end
-        ngx.sleep(POLL_INTERVAL)
+        wait.sleep(POLL_INTERVAL)
     end
     end_thread(notifications)
 end

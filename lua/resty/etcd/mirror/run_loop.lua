@@ -4,6 +4,7 @@ local backoff = require("resty.etcd.base.backoff")
 local clock = require("resty.etcd.base.clock")
 local time_slice = require("resty.etcd.base.time_slice")
 local timer_loop = require("resty.etcd.base.timer_loop")
+local waits = require("resty.etcd.base.wait")
 local errors = require("resty.etcd.protocol.errors")
 local apply_batch = require("resty.etcd.mirror.apply_batch")
 local build_index = require("resty.etcd.mirror.build_index")
@@ -263,7 +264,7 @@ end
 local function pause(state, seconds)
     local deadline = now() + seconds
     while now() < deadline and state.notifications.is_notifying and not is_over(state.loop) do
-        ngx.sleep(CALLBACK_POLL_INTERVAL)
+        waits.sleep(CALLBACK_POLL_INTERVAL)
         build_index.build_pending(state)
         notifier.warn_if_slow(state.notifications)
     end

@@ -1,12 +1,13 @@
 -- Generated from src/resty/etcd/protocol/completeness.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local errors = require("resty.etcd.protocol.errors")
+local int64 = require("resty.etcd.protocol.int64")
 
---- Reports whether a revision or a version is present: they count from 1.
+--- Reports whether a revision or a version is present: they count from 1, and are exact as numbers.
 ---@param text string?
 ---@return boolean
 local function is_counted(text)
-    return (tonumber(text) or 0) >= 1
+    return (int64.to_number(text) or 0) >= 1
 end
 
 --- Reports whether a kv has its key. etcd has no empty key.

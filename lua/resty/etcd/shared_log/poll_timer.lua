@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/shared_log/poll_timer.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local timer_loop = require("resty.etcd.base.timer_loop")
+local waits = require("resty.etcd.base.wait")
 local coordinators = require("resty.etcd.shared_log.coordinator")
 
 --- Polls all logs of a worker in one loop: its wakeups are the cost, not the polls.
@@ -70,7 +71,7 @@ local function run(poll_timer)
         if timer_loop.must_hand_over(poll_timer.loop) then
             return 0
         end
-        ngx.sleep(poll_timer.interval)
+        waits.sleep(poll_timer.interval)
     end
     return nil
 end

@@ -8,6 +8,7 @@ local records = require("resty.etcd.shared_log.records")
 local cleanup = require("resty.etcd.shared_log.cleanup")
 local epoch_header = require("resty.etcd.shared_log.epoch_header")
 local writer_error = require("resty.etcd.shared_log.writer_error")
+local waits = require("resty.etcd.base.wait")
 local now = clock.now
 local max = math.max
 
@@ -342,7 +343,7 @@ local function append(writer, batch)
     keep_reserve(writer, slice)
     while must_wait_for_compaction(writer) do
         if not remove_oldest(writer, slice) then
-            ngx.sleep(COMPACTION_POLL_INTERVAL)
+            waits.sleep(COMPACTION_POLL_INTERVAL)
         end
     end
     while writer.stop_reason == nil do

@@ -2,6 +2,7 @@
 local _M = {}
 local tokens = require("resty.etcd.call.token")
 local errors = require("resty.etcd.protocol.errors")
+local int64 = require("resty.etcd.protocol.int64")
 local retry_policy = require("resty.etcd.protocol.retry_policy")
 local find = string.find
 
@@ -67,7 +68,7 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError
 local function cancel_error(reply, endpoint)
     local reason = reply.cancel_reason or ""
-    local compact_revision = tonumber(reply.compact_revision) or 0
+    local compact_revision = int64.to_number(reply.compact_revision) or 0
     if compact_revision > 0 or has(reason, "required revision has been compacted") then
         return compacted(compact_revision, endpoint)
     end

@@ -7,6 +7,7 @@ local reads = require("resty.etcd.watch.reads")
 local shared_watches = require("resty.etcd.watch.shared_watch")
 local subscribers = require("resty.etcd.watch.subscriber")
 local timer_loops = require("resty.etcd.base.timer_loop")
+local waits = require("resty.etcd.base.wait")
 local watch_errors = require("resty.etcd.watch.errors")
 local min = math.min
 
@@ -35,7 +36,7 @@ local function pause(subscriber, seconds)
     local open_count = open_count_of(subscriber)
     local left = seconds
     while left > 0 and is_wanted(subscriber) and not ngx.worker.exiting() and open_count_of(subscriber) == open_count do
-        ngx.sleep(min(left, POLL_INTERVAL))
+        waits.sleep(min(left, POLL_INTERVAL))
         left = left - POLL_INTERVAL
     end
 end

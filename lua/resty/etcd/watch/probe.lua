@@ -6,6 +6,7 @@ local clock = require("resty.etcd.base.clock")
 local reads = require("resty.etcd.watch.reads")
 local rpcs = require("resty.etcd.protocol.rpc")
 local timer_loops = require("resty.etcd.base.timer_loop")
+local waits = require("resty.etcd.base.wait")
 local shared_watches = require("resty.etcd.watch.shared_watch")
 local stream_reader = require("resty.etcd.watch.stream_reader")
 local watch_errors = require("resty.etcd.watch.errors")
@@ -194,7 +195,7 @@ local function run_turn(probe, loop)
     local thread = ngx.thread.spawn(run_protected, probe)
     timer_loops.note_leftovers(loop, LEFTOVERS)
     while is_wanted(probe) and now() - started < MAX_TIME do
-        probe.signal:wait(POLL_INTERVAL)
+        waits.wait(probe.signal, POLL_INTERVAL)
     end
     local ____opt_3 = probe.stream
     if ____opt_3 ~= nil then

@@ -3,6 +3,7 @@ local _M = {}
 local call = require("resty.etcd.call.call")
 local cluster = require("resty.etcd.call.cluster")
 local errors = require("resty.etcd.protocol.errors")
+local int64 = require("resty.etcd.protocol.int64")
 local key_range = require("resty.etcd.protocol.key_range")
 local monotonic = require("resty.etcd.call.monotonic")
 local paged_range = require("resty.etcd.call.paged_range")
@@ -43,8 +44,8 @@ end
 local function history_of(reply)
     local header = reply.body.header
     local cluster_id = header and header.cluster_id
-    local raft_term = tonumber(header and header.raft_term) or 0
-    local revision = tonumber(header and header.revision) or 0
+    local raft_term = int64.to_number(header and header.raft_term) or 0
+    local revision = int64.to_number(header and header.revision) or 0
     if cluster_id == nil or raft_term < 1 or revision < 1 then
         local text = "malformed reply: response header without cluster_id, raft_term or revision"
         return nil, errors.local_error("bad_reply", text)
@@ -69,7 +70,7 @@ local function current_revision(core, range, options)
     if point == nil then
         return nil, header_err
     end
-    local key_count = tonumber(reply.body.count) or 0
+    local key_count = int64.to_number(reply.body.count) or 0
     local ____point_6 = point
     local cluster_id = ____point_6.cluster_id
     local raft_term = ____point_6.raft_term
@@ -101,7 +102,7 @@ local function filtered_keys(core, range, filter, from, limit, at)
     if point == nil then
         return nil, header_err
     end
-    local key_count = tonumber(reply.body.count) or 0
+    local key_count = int64.to_number(reply.body.count) or 0
     local ____point_7 = point
     local cluster_id = ____point_7.cluster_id
     local raft_term = ____point_7.raft_term

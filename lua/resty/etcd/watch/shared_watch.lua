@@ -6,6 +6,7 @@ local histories = require("resty.etcd.watch.history")
 local key_range = require("resty.etcd.protocol.key_range")
 local reopen_policy = require("resty.etcd.watch.reopen_policy")
 local timer_loops = require("resty.etcd.base.timer_loop")
+local waits = require("resty.etcd.base.wait")
 local subscribers = require("resty.etcd.watch.subscriber")
 local watch_log = require("resty.etcd.watch.watch_log")
 local now = clock.now
@@ -36,7 +37,7 @@ end
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
 ---@param seconds number
 local function wait(shared_watch, seconds)
-    shared_watch.signal:wait(seconds)
+    waits.wait(shared_watch.signal, seconds)
     shared_watch.is_woken = false
 end
 
@@ -290,7 +291,7 @@ end
 ---@param seconds number
 local function pause(shared_watch, seconds)
     shared_watch.is_paused = true
-    shared_watch.resume_signal:wait(seconds)
+    waits.wait(shared_watch.resume_signal, seconds)
     shared_watch.is_paused = false
     note_response(
         shared_watch,

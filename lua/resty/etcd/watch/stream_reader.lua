@@ -6,6 +6,7 @@ local clock = require("resty.etcd.base.clock")
 local cluster = require("resty.etcd.call.cluster")
 local errors = require("resty.etcd.protocol.errors")
 local histories = require("resty.etcd.watch.history")
+local int64 = require("resty.etcd.protocol.int64")
 local rpcs = require("resty.etcd.protocol.rpc")
 local time_slice = require("resty.etcd.base.time_slice")
 local reads = require("resty.etcd.watch.reads")
@@ -153,9 +154,9 @@ local function handle_reply(shared_watch, session, reassembler, reply, endpoint)
     end
     shared_watches.count_dropped(shared_watch, reassembler.dropped - dropped)
     deliver_all(shared_watch, session, batches)
-    local ____tonumber_5 = tonumber
+    local ____int64_to_number_5 = int64.to_number
     local ____opt_3 = reply.header
-    local revision = ____tonumber_5(____opt_3 and ____opt_3.revision)
+    local revision = ____int64_to_number_5(____opt_3 and ____opt_3.revision)
     if reply.events == nil and reassembler.parts == nil and revision ~= nil then
         shared_watches.advance(shared_watch, revision)
     end

@@ -1,5 +1,6 @@
 import * as clock from "./clock";
 import * as phase from "./phase";
+import * as wait from "./wait";
 
 const now = clock.now;
 
@@ -8,9 +9,6 @@ const now = clock.now;
  * can double its string table on top of that, which takes 7 ms for 260,000 strings.
  */
 const MAX_SLICE = 0.001;
-
-/** Seconds to sleep for a yield. An nginx without OpenResty's patches logs a warning for each `ngx.sleep(0)`. */
-const YIELD_TIME = 0.001;
 
 /** Work since the last yield. */
 interface TimeSlice {
@@ -27,7 +25,8 @@ function start(): TimeSlice {
 /** Yields to other requests, in phases that can wait. */
 function yield_now(): void {
     if (phase.can_wait()) {
-        protected_call(ngx.sleep, YIELD_TIME); // throws across a C call, as in the main chunk of a module
+        // not 0: an nginx without OpenResty's patches logs a warning then. It throws across a C call, as in the main chunk
+        protected_call(wait.sleep, wait.MIN_PAUSE);
     }
 }
 

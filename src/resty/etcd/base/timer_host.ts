@@ -2,6 +2,7 @@ import * as backoff from "./backoff";
 import * as clock from "./clock";
 import * as timers from "./timers";
 import * as timer_turns from "./timer_turns";
+import * as waits from "./wait";
 import type { Host, HostPool, TimerLoop } from "./timer_types";
 import * as semaphore from "ngx.semaphore";
 
@@ -30,8 +31,6 @@ const START_TIME = 1;
 const FIRST_DELAY = 0.5;
 /** Longest such delay in seconds: nginx logs an alert for each timer that it drops. */
 const MAX_DELAY = 5;
-/** The shortest wait in seconds: nginx without OpenResty's patches logs each wait of 0. */
-const YIELD_TIME = 0.001;
 
 function is_retired(host: Host): boolean {
     return host.is_retired;
@@ -79,7 +78,7 @@ function request(pool: HostPool, replaces: Host | undefined): boolean {
         is_evicted: false,
         missed: 0,
     };
-    const [ok] = timers.at(0, pool.run_host, host);
+    const [ok] = timers.start(pool.run_host, host);
     if (ok === undefined) {
         note_failed_request(pool);
         return false;
@@ -225,7 +224,8 @@ function run_host(_premature: boolean, host: Host): void {
         if (is_done(host)) {
             break;
         }
-        host.signal.wait(is_notified(host) ? YIELD_TIME : max(YIELD_TIME, wait));
+        // nginx without OpenResty's patches logs each wait of 0
+        waits.wait(host.signal, is_notified(host) ? waits.MIN_PAUSE : max(waits.MIN_PAUSE, wait));
     }
     forget(host);
 }

@@ -4,6 +4,7 @@ import * as timer_host from "./timer_host";
 import * as timer_supervisor from "./timer_supervisor";
 import * as timer_turns from "./timer_turns";
 import type { LoopOptions, TimerLoop, Turn } from "./timer_types";
+import * as wait from "./wait";
 
 const now = clock.now;
 
@@ -38,7 +39,7 @@ function start(loop: TimerLoop, seconds: number): Result<true> {
     loop.is_last_turn = false;
     loop.starts = loop.starts + 1;
     if (loop.host === undefined) {
-        loop.due = now() + seconds; // else when the turn ends that was running when it was stopped
+        loop.due = now() + (seconds === 0 ? 0 : wait.bounded(seconds)); // else when the turn ends that was running when it was stopped
     }
     timer_turns.add(loop);
     timer_host.assign(loop.pool);

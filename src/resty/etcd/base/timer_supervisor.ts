@@ -3,6 +3,7 @@ import * as printable from "./printable";
 import * as timers from "./timers";
 import * as timer_host from "./timer_host";
 import * as timer_turns from "./timer_turns";
+import * as wait from "./wait";
 import type { Host, HostPool, TimerLoop } from "./timer_types";
 
 const now = clock.now;
@@ -120,7 +121,7 @@ function supervise(premature: boolean): void {
                 ngx.log(ngx.ERR, "timers: ", printable.of(err));
             }
         }
-        ngx.sleep(POLL_INTERVAL);
+        wait.sleep(POLL_INTERVAL);
     }
     is_running = false;
     requested_at = -math.huge;
@@ -149,7 +150,7 @@ function ensure(): Result<true> {
             }
             is_repeated = true;
         }
-        timers.at(0, supervise); // if nginx refuses or drops it, the repeated one follows
+        timers.start(supervise); // if nginx refuses or drops it, the repeated one follows
     } else {
         for (const seconds of START_DELAYS) {
             const [ok, err] = timers.at(seconds, supervise);

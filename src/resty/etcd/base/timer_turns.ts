@@ -2,6 +2,7 @@ import * as clock from "./clock";
 import * as printable from "./printable";
 import * as error_text from "./error_text";
 import type { Host, HostPool, RunningTurn, TimerLoop } from "./timer_types";
+import * as wait_bounds from "./wait";
 
 const now = clock.now;
 const min = math.min;
@@ -98,7 +99,7 @@ function end_turn(turn: RunningTurn, seconds: number | undefined): void {
     } else if (loop.is_last_turn || (seconds === undefined && !loop.is_woken)) {
         remove(loop);
     } else {
-        loop.due = now() + (loop.is_woken ? 0 : seconds!);
+        loop.due = now() + (loop.is_woken ? 0 : wait_bounds.bounded(seconds!));
     }
 }
 

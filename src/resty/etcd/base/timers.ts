@@ -1,3 +1,5 @@
+import * as wait from "./wait";
+
 /** Converts the results of a protected call. nginx raises an error in a phase without timers, and returns nil and a text for others. */
 function result_of(ok: boolean, started: unknown, err: unknown): Result<true> {
     if (!ok) {
@@ -10,7 +12,7 @@ function result_of(ok: boolean, started: unknown, err: unknown): Result<true> {
 }
 
 /**
- * Creates a timer. Unlike `ngx.timer.at` it raises no error.
+ * Creates a timer. Unlike `ngx.timer.at` it raises no error, and no time is too short or too long for it.
  * @returns true; or nil and why no timer can be created
  */
 function at<Args extends unknown[]>(
@@ -18,14 +20,23 @@ function at<Args extends unknown[]>(
     fn: (this: void, premature: boolean, ...args: Args) => void,
     ...args: Args
 ): Result<true> {
-    const [ok, started, err] = protected_call(ngx.timer.at, seconds, fn, ...args);
+    const [ok, started, err] = protected_call(ngx.timer.at, wait.bounded(seconds), fn, ...args);
+    return result_of(ok, started, err);
+}
+
+/** Creates a timer that runs as soon as nginx is idle. It must not create itself again. */
+function start<Args extends unknown[]>(
+    fn: (this: void, premature: boolean, ...args: Args) => void,
+    ...args: Args
+): Result<true> {
+    const [ok, started, err] = protected_call(ngx.timer.at, 0, fn, ...args);
     return result_of(ok, started, err);
 }
 
 /** Creates a repeated timer. Unlike `ngx.timer.every` it raises no error. */
 function every(seconds: number, fn: (this: void, premature: boolean) => void): Result<true> {
-    const [ok, started, err] = protected_call(ngx.timer.every, seconds, fn);
+    const [ok, started, err] = protected_call(ngx.timer.every, wait.bounded(seconds), fn);
     return result_of(ok, started, err);
 }
 
-export { at, every };
+export { at, every, start };

@@ -8,6 +8,7 @@ import * as single_flight from "../base/single_flight";
 import * as unique_id from "../base/unique_id";
 import * as lease_grant from "./lease_grant";
 import * as errors from "../protocol/errors";
+import * as int64 from "../protocol/int64";
 import * as rpcs from "../protocol/rpc";
 import * as txn_response from "../protocol/txn_response";
 import type { Reply } from "../transport/transport";
@@ -85,7 +86,7 @@ function marker_lease(core: Core, timeout: number, deadline: number): Outcome<st
 function is_alive(core: Core, lease: string, timeout: number, deadline: number): boolean {
     const options: CallOptions = { timeout, deadline, quiet: true };
     const [reply] = cluster.read(core, rpcs.lease_time_to_live, { ID: lease }, options);
-    return reply !== undefined && (tonumber(reply.body.get("TTL")) ?? 0) > 0;
+    return reply !== undefined && (int64.to_number(reply.body.get("TTL")) ?? 0) > 0;
 }
 
 /** Stops attaching markers to a lease that does not exist, unless a concurrent call has replaced it already. */

@@ -6,9 +6,24 @@ import type { Core } from "./client_state";
 import * as unique_id from "../base/unique_id";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
+import * as int64 from "../protocol/int64";
 import type { Semantics } from "../protocol/rpc";
 import * as rpcs from "../protocol/rpc";
 import type { Reply } from "../transport/transport";
+
+/** The longest TTL of a lease, in seconds: etcd rejects a longer one. */
+const LONGEST_TTL = 9000000000;
+
+/** Returns the TTL of a lease in seconds, from a reply of etcd; nil if etcd grants no such lease. */
+function ttl_of(body: Message): number | undefined {
+    const ttl = int64.to_number(body.get("TTL"));
+    return ttl !== undefined && ttl >= 1 && ttl <= LONGEST_TTL ? ttl : undefined;
+}
+
+/** Returns the error of a reply with a TTL that etcd does not grant: renewals would follow immediately, or never. */
+function invalid_ttl(body: Message, endpoint?: string): EtcdError {
+    return errors.local_error("bad_reply", `malformed reply: TTL ${tostring(body.get("TTL"))} of a lease`, endpoint);
+}
 
 function exists_already(err: EtcdError): boolean {
     return err.message === "etcdserver: lease already exists";
@@ -16,10 +31,14 @@ function exists_already(err: EtcdError): boolean {
 
 /** Returns the reply of a grant, or an error if it has no lease or no TTL: whatever keeps the lease needs both. */
 function checked(reply: Reply, semantics: Semantics, endpoint: string | undefined): Outcome<Reply> {
-    if (reply.body.get("ID") !== undefined && reply.body.get("TTL") !== undefined) {
+    const body = reply.body;
+    if (body.get("ID") !== undefined && ttl_of(body) !== undefined) {
         return $multi(reply);
     }
-    const err = errors.local_error("bad_reply", "malformed reply: lease without ID or TTL", endpoint);
+    const is_absent = body.get("ID") === undefined || body.get("TTL") === undefined;
+    const err = is_absent
+        ? errors.local_error("bad_reply", "malformed reply: lease without ID or TTL", endpoint)
+        : invalid_ttl(body, endpoint);
     return $multi(undefined, errors.with_outcome(err, semantics !== "read"));
 }
 
@@ -72,4 +91,4 @@ function grant_with_random_id(core: Core, ttl: number, options?: CallOptions): O
     return $multi(undefined, err, error_reply);
 }
 
-export { grant_with_random_id };
+export { LONGEST_TTL, grant_with_random_id, invalid_ttl, ttl_of };

@@ -1,6 +1,7 @@
 import type { Message } from "../protocol/message";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
+import * as int64 from "../protocol/int64";
 
 /** The least revision that replies can have. */
 interface RevisionFloor {
@@ -57,7 +58,7 @@ function change_cluster(floor: RevisionFloor, cluster_id: string | undefined): v
 
 /** Raises the floor to the revision of a reply. Each cluster has a floor: their revisions are not compared. */
 function note(floor: RevisionFloor, header: Message | undefined): void {
-    const revision = tonumber(header?.get("revision"));
+    const revision = int64.to_number(header?.get("revision"));
     if (revision === undefined) {
         return; // replies of some RPCs have no header
     }
@@ -86,7 +87,7 @@ function check(
     endpoint: string,
 ): EtcdError | undefined {
     const header = body.get("header") as Message | undefined;
-    const revision = tonumber(header?.get("revision"));
+    const revision = int64.to_number(header?.get("revision"));
     const cluster_id = header?.get("cluster_id") as string | undefined;
     const not_before = cluster_id === seen_cluster ? seen_revision : (floor.others.get(cluster_id ?? "") ?? 0);
     if (is_read && revision !== undefined && revision < not_before) {

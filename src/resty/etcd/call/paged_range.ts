@@ -133,7 +133,10 @@ function read_pages(
     options.quiet = true;
     const all = (body.get("kvs") as Kv[] | undefined) ?? [];
     body.delete("more");
-    const count = tonumber(body.get("count")) ?? 0;
+    const count = int64.to_number(body.get("count") ?? "0");
+    if (count === undefined) {
+        return $multi(undefined, errors.local_error("bad_reply", "malformed reply: count of keys"));
+    }
     const is_latest = is_of_latest(request);
     if (is_latest) {
         page.set("revision", (body.get("header") as Message | undefined)?.get("revision"));

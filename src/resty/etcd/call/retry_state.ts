@@ -9,6 +9,7 @@ import * as monotonic from "./monotonic";
 import * as retry_policy from "../protocol/retry_policy";
 import * as phase from "../base/phase";
 import * as tokens from "./token";
+import * as waits from "../base/wait";
 
 const now = clock.now;
 const min = math.min;
@@ -225,7 +226,7 @@ function decide(state: RetryState, token: string | undefined, err: EtcdError, ht
 /** Waits until the next attempt is due. Does nothing in phases that cannot yield. */
 function wait(state: RetryState): void {
     if (state.delay > 0 && phase.can_wait()) {
-        protected_call(ngx.sleep, state.delay); // raises an error across a C call boundary
+        protected_call(waits.sleep, state.delay); // raises an error across a C call boundary
     }
 }
 

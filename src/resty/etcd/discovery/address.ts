@@ -1,15 +1,24 @@
+const byte = string.byte;
 const find = string.find as StringFind;
 const gmatch = string.gmatch;
 const match = string.match;
-const max = math.max;
 const sub = string.sub;
 
 /** Length of the longest IPv6 address, without brackets. */
 const MAX_LENGTH = 45;
+/** Length of the longest name that DNS knows. */
+const MAX_NAME_LENGTH = 253;
+const MAX_LABEL_LENGTH = 63;
 
+/** Reports whether digits are a byte of an IPv4 address. With a leading zero, some programs take them for octal. */
+function is_byte(digits: string | undefined): boolean {
+    return digits !== undefined && (digits === "0" || byte(digits) !== 48) && tonumber(digits)! <= 255;
+}
+
+/** Reports whether a text is an IPv4 address with four decimal numbers. */
 function is_ipv4(host: string): boolean {
     const [a, b, c, d] = match(host, "^(%d%d?%d?)%.(%d%d?%d?)%.(%d%d?%d?)%.(%d%d?%d?)$");
-    return a !== undefined && max(tonumber(a)!, tonumber(b)!, tonumber(c)!, tonumber(d)!) <= 255;
+    return is_byte(a) && is_byte(b) && is_byte(c) && is_byte(d);
 }
 
 /**
@@ -56,9 +65,29 @@ function normalize(host: string): string | undefined {
     if (is_ipv4(host)) {
         return host;
     }
-    const [inner] = match(host, "^%[(.*)%]$");
-    const address = inner ?? host;
+    const is_bracketed = byte(host) === 91 && byte(host, -1) === 93;
+    const address = is_bracketed ? sub(host, 2, -2) : host;
     return is_ipv6(address) ? `[${address}]` : undefined;
 }
 
-export { normalize };
+/**
+ * Reports whether a text is a host name: labels of letters, digits, `-` and `_`. The last label contains a letter, because
+ * programs take other names for IPv4 addresses.
+ */
+function is_hostname(text: string): boolean {
+    const [named] = find(text, "^[%w_][%w_%-%.]*$");
+    const [gap] = find(text, "..", 1, true);
+    if (named === undefined || gap !== undefined || text.length > MAX_NAME_LENGTH) {
+        return false;
+    }
+    let last = "";
+    for (const [label] of gmatch(text, "[^.]+")) {
+        last = label!;
+        if (last.length > MAX_LABEL_LENGTH) {
+            return false;
+        }
+    }
+    return find(last, "%a")[0] !== undefined;
+}
+
+export { is_hostname, normalize };

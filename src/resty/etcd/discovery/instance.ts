@@ -21,6 +21,9 @@ interface Instance {
 /** Makes the value of a key from an instance. Returns nil and an error if it cannot. */
 type Encode = (this: void, instance: Instance) => LuaMultiReturn<[value: string | undefined, err?: unknown]>;
 
+/** Greatest weight: the sum of the weights of a service must remain exact, and finite. */
+const MAX_WEIGHT = 1000000;
+
 const FIELDS = ["id", "host", "port", "weight", "meta"];
 
 /** Returns a field that is not JSON's null, which counts as absent. */
@@ -29,7 +32,7 @@ function present(value: unknown): unknown {
 }
 
 function is_weight(value: unknown): boolean {
-    return typeof value === "number" && value >= 0 && value < math.huge;
+    return typeof value === "number" && value >= 0 && value <= MAX_WEIGHT;
 }
 
 /** Reports whether a value can identify an instance or a service. */
@@ -39,7 +42,7 @@ function is_name(value: unknown): value is string {
 
 /** Returns a host for balancers: an address as nginx accepts it, or a name if names are allowed; otherwise nil. */
 function host_of(host: string, allow_hostnames: boolean): string | undefined {
-    return address.normalize(host) ?? (allow_hostnames ? host : undefined);
+    return address.normalize(host) ?? (allow_hostnames && address.is_hostname(host) ? host : undefined);
 }
 
 /**
@@ -60,13 +63,18 @@ function read(value: unknown, allow_hostnames: boolean): Result<Instance> {
     }
     const peer_host = host_of(host, allow_hostnames);
     if (peer_host === undefined) {
-        return $multi(undefined, "instance.host must be an address, unless opts.allow_hostnames is set");
+        return $multi(
+            undefined,
+            allow_hostnames
+                ? "instance.host must be an address or a host name"
+                : "instance.host must be an address, unless opts.allow_hostnames is set",
+        );
     }
     if (typeof port !== "number" || floor(port) !== port || port < 1 || port > 65535) {
         return $multi(undefined, "instance.port must be a port");
     }
     if (weight !== undefined && !is_weight(weight)) {
-        return $multi(undefined, "instance.weight must be unsigned number");
+        return $multi(undefined, "instance.weight must be number from 0 to 1000000");
     }
     const id = is_name(given.id) ? given.id : undefined;
     return $multi({ id, host: peer_host, port, weight: weight as number | undefined, meta: present(given.meta) });

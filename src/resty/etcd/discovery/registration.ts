@@ -19,8 +19,15 @@ const now = clock.now;
 const max = math.max;
 const min = math.min;
 
+/**
+ * Shortest delay in seconds after a step that has not failed. A server that grants a TTL of 1 s thus receives 4 calls per
+ * second; etcd grants no TTL of less than 2 s.
+ */
+const MIN_DELAY = 0.5;
 /** Longest delay in seconds before a failed step is repeated. */
 const MAX_DELAY = 2;
+/** Least upper bound in seconds of that delay, however short the TTL is. */
+const MIN_MAX_DELAY = 1;
 /** That delay after the first failure; doubles with each failure in a row. */
 const FIRST_DELAY = 0.1;
 /** Maximum number of warnings about different errors until the registration is well again. */
@@ -108,13 +115,13 @@ function make_step(reg: Background): void {
 function delay(reg: State): number {
     if (reg.failures === 0) {
         const is_pending = reg.err === undefined && reg.rejection === undefined && reg.written !== reg.value;
-        return is_pending ? 0 : max(0, reg.expires_at - now() - (reg.granted * 2) / 3);
+        return is_pending ? MIN_DELAY : max(MIN_DELAY, reg.expires_at - now() - (reg.granted * 2) / 3);
     }
     // while the key is registered, a lease that is not renewed in time would be lost
     if (reg.err !== undefined && registration_steps.is_final(reg.err) && !reg.is_registered) {
         return registration_steps.final_delay(reg.failures);
     }
-    return backoff.exponential(FIRST_DELAY, min(MAX_DELAY, reg.granted / 6), reg.failures);
+    return backoff.exponential(FIRST_DELAY, max(MIN_MAX_DELAY, min(MAX_DELAY, reg.granted / 6)), reg.failures);
 }
 
 /** A turn of the loop: makes a step, or revokes the lease if the registration has ended. */

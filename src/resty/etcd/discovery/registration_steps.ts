@@ -123,9 +123,9 @@ function drop_lease(reg: State): void {
 }
 
 /** Sets the expiry. It counts from when the request was sent, so that it is never later than in etcd. */
-function keep_until(reg: State, sent: number, granted: unknown): void {
-    reg.granted = tonumber(granted) ?? reg.granted;
-    reg.expires_at = sent + reg.granted;
+function keep_until(reg: State, sent: number, granted: number): void {
+    reg.granted = granted;
+    reg.expires_at = sent + granted;
 }
 
 function grant(reg: State): EtcdError | undefined {
@@ -141,7 +141,7 @@ function grant(reg: State): EtcdError | undefined {
     }
     reg.granted_by = options.answered_by;
     reg.lease = reply.body.get("ID") as string;
-    keep_until(reg, sent, reply.body.get("TTL"));
+    keep_until(reg, sent, lease_grant.ttl_of(reply.body)!);
     return undefined;
 }
 
@@ -151,10 +151,13 @@ function renew(reg: State): EtcdError | undefined {
     if (reply === undefined) {
         return err;
     }
-    const ttl = reply.body.get("TTL");
-    if (ttl === undefined) {
+    if (reply.body.get("TTL") === undefined) {
         drop_lease(reg); // etcd omits the TTL of a lease that does not exist
         return errors.server_error(404, errors.Code.NOT_FOUND, "etcdserver: requested lease not found");
+    }
+    const ttl = lease_grant.ttl_of(reply.body);
+    if (ttl === undefined) {
+        return lease_grant.invalid_ttl(reply.body);
     }
     reg.renewals = reg.renewals + 1;
     keep_until(reg, sent, ttl);

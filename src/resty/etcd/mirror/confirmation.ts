@@ -1,5 +1,6 @@
 import type { Message, RawKv } from "../protocol/message";
 import * as call from "../call/call";
+import * as int64 from "../protocol/int64";
 import * as keys from "../protocol/keys";
 import * as rpcs from "../protocol/rpc";
 import type { EtcdError } from "../protocol/errors";
@@ -39,7 +40,7 @@ function is_equal(state: State, revision: number, reply: Message): boolean {
     }
     const header = reply.get("header") as Message | undefined;
     const kvs = (reply.get("kvs") as RawKv[] | undefined) ?? [];
-    const count = tonumber(reply.get("count")) ?? 0;
+    const count = int64.to_number(reply.get("count")) ?? 0;
     return kvs.length === 0 && count === count_keys(store) && header?.get("cluster_id") === cluster_of(loop);
 }
 
@@ -68,7 +69,7 @@ function ask(state: State, timeout: number): EtcdError | undefined {
         return err;
     }
     const header = reply.body.get("header") as Message | undefined;
-    const confirmed = tonumber(header?.get("revision")) ?? 0;
+    const confirmed = int64.to_number(header?.get("revision")) ?? 0;
     if (confirmed > store.revision && is_equal(state, revision, reply.body)) {
         apply_batch.confirm(state, confirmed);
     }

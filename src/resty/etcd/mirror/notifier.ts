@@ -37,8 +37,6 @@ const EXIT_GRACE = 0.5;
 const POLL_INTERVAL = 0.1;
 /** Seconds of a wait for changes, which has no limit. */
 const IDLE_INTERVAL = 3600;
-/** The shortest wait in seconds: nginx without OpenResty's patches logs each wait of 0. */
-const YIELD_TIME = 0.001;
 
 function create(log: RateLimitedLog): Result<Notifications> {
     const [wake_signal, err] = semaphore.new(0);
@@ -169,7 +167,7 @@ function run_thread(this: void, notifications: Notifications): void {
         protected_call(deliver, notifications); // nothing throws there, but `is_notifying` must not stay set
         end_notifying(notifications);
         wait.wake_all(notifications.done_signal);
-        notifications.wake_signal.wait(IDLE_INTERVAL);
+        wait.wait(notifications.wake_signal, IDLE_INTERVAL);
     }
 }
 
@@ -185,7 +183,7 @@ function call_pending(notifications: Notifications): void {
         }
     }
     while (notifications.is_notifying && notifications.callback_started_at === undefined) {
-        notifications.done_signal.wait(YIELD_TIME); // the thread yields to other requests, or has not begun yet
+        wait.wait(notifications.done_signal, wait.MIN_PAUSE); // the thread yields to other requests, or has not begun yet
     }
 }
 
@@ -358,7 +356,7 @@ function wait_for_callback(notifications: Notifications): void {
                 break;
             }
         }
-        ngx.sleep(POLL_INTERVAL);
+        wait.sleep(POLL_INTERVAL);
     }
     end_thread(notifications);
 }

@@ -3,6 +3,7 @@ import * as clock from "../base/clock";
 import * as time_slice from "../base/time_slice";
 import type { TimerLoop, Turn } from "../base/timer_loop";
 import * as timer_loop from "../base/timer_loop";
+import * as waits from "../base/wait";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import type { Feed } from "../watch/feed";
@@ -223,7 +224,7 @@ function follow_one(state: State): number {
 function pause(state: State, seconds: number): void {
     const deadline = now() + seconds;
     while (now() < deadline && state.notifications.is_notifying && !is_over(state.loop)) {
-        ngx.sleep(CALLBACK_POLL_INTERVAL);
+        waits.sleep(CALLBACK_POLL_INTERVAL);
         build_index.build_pending(state);
         notifier.warn_if_slow(state.notifications);
     }

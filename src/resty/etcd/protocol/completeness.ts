@@ -1,5 +1,6 @@
 import * as errors from "./errors";
 import type { EtcdError } from "./errors";
+import * as int64 from "./int64";
 import type { RawEvent, RawKv } from "./message";
 
 /*
@@ -7,9 +8,9 @@ import type { RawEvent, RawKv } from "./message";
  * items of a server, of a log or of a file enter. Their types are checked before: int64 fields are decimal text.
  */
 
-/** Reports whether a revision or a version is present: they count from 1. */
+/** Reports whether a revision or a version is present: they count from 1, and are exact as numbers. */
 function is_counted(text: string | undefined): boolean {
-    return (tonumber(text) ?? 0) >= 1;
+    return (int64.to_number(text) ?? 0) >= 1;
 }
 
 /** Reports whether a kv has its key. etcd has no empty key. */

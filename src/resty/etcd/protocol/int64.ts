@@ -1,7 +1,7 @@
 const format = string.format;
 const match = string.match;
 const floor = math.floor;
-const byte = string.byte;
+const find = string.find as StringFind;
 
 /** The greatest integer that is exact as a Lua number: 2^53 is also what 2^53 + 1 is rounded to. */
 const EXACT = 2 ** 53 - 1;
@@ -9,15 +9,20 @@ const EXACT = 2 ** 53 - 1;
 /** Digits of the least and of the greatest int64, both with 19 digits. */
 const MIN_DIGITS = "9223372036854775808";
 const MAX_DIGITS = "9223372036854775807";
+/** Digits of the greatest uint64. */
+const MAX_UNSIGNED_DIGITS = "18446744073709551615";
+/** Length up to which digits are in the range of both types. */
+const SHORT = 18;
+
+/** Reports whether a number is at most a limit; both are digits without leading zeros. */
+function is_within(digits: string, limit: string): boolean {
+    return digits.length < limit.length || (digits.length === limit.length && digits <= limit);
+}
 
 /** Reports whether a text of at most 20 characters consists of the digits of an int64, after an optional minus sign. */
 function is_int64(text: string): boolean {
     const [sign, digits] = match(text, "^(%-?)0*(%d+)$");
-    if (digits === undefined) {
-        return false;
-    }
-    const limit = sign === "-" ? MIN_DIGITS : MAX_DIGITS;
-    return digits.length < limit.length || (digits.length === limit.length && digits <= limit);
+    return digits !== undefined && is_within(digits, sign === "-" ? MIN_DIGITS : MAX_DIGITS);
 }
 
 /**
@@ -40,10 +45,45 @@ function to_text(value: unknown): string | undefined {
     return text.length <= 20 && is_int64(text) ? text : undefined;
 }
 
-/** Reports whether text from the server can be an int64, by its first byte and its length. This runs for every key. */
-function is_plausible(text: string): boolean {
-    const first = byte(text, 1) as number | undefined;
-    return first !== undefined && first <= 57 && (first >= 48 || first === 45) && text.length <= 20;
+/** As `read`, for text that is not short. */
+function read_long(text: string, is_signed: boolean): string | undefined {
+    if (text.length > MAX_UNSIGNED_DIGITS.length) {
+        return undefined;
+    }
+    const [sign, digits] = match(text, "^(%-?)([1-9]%d*)$");
+    if (digits === undefined) {
+        return text === "0" ? text : undefined;
+    }
+    if (!is_signed) {
+        return sign === "" && is_within(digits, MAX_UNSIGNED_DIGITS) ? text : undefined;
+    }
+    return is_within(digits, sign === "-" ? MIN_DIGITS : MAX_DIGITS) ? text : undefined;
 }
 
-export { is_plausible, to_text };
+/**
+ * Returns the decimal text of an integer that a server sent. Text must be in its shortest form, as etcd writes it, and in the
+ * range of the type. Servers that imitate etcd send numbers, too: those must be exact.
+ * @param is_signed int64, not uint64
+ * @returns nil for anything else
+ */
+function read(value: unknown, is_signed: boolean): string | undefined {
+    if (typeof value === "string") {
+        // this runs for every key
+        const [short] = find(value, "^[1-9]%d*$");
+        return short !== undefined && value.length <= SHORT ? value : read_long(value, is_signed);
+    }
+    const text = typeof value === "number" ? to_text(value) : undefined;
+    return text !== undefined ? read_long(text, is_signed) : undefined;
+}
+
+/**
+ * Returns a revision, a count or a TTL of a server as a number.
+ * @param text as the codecs return it: the text of an integer; nil if it is zero
+ * @returns nil if it is negative or not exact as a number: etcd sends no such one
+ */
+function to_number(text: unknown): number | undefined {
+    const value = tonumber(text);
+    return value !== undefined && floor(value) === value && value >= 0 && value <= EXACT ? value : undefined;
+}
+
+export { read, to_number, to_text };

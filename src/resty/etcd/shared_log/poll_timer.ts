@@ -1,6 +1,7 @@
 import type { Mutable } from "../base/mutable";
 import * as timer_loop from "../base/timer_loop";
 import type { TimerLoop } from "../base/timer_loop";
+import * as waits from "../base/wait";
 import * as coordinators from "./coordinator";
 import type { Coordinator } from "./coordinator";
 
@@ -69,7 +70,7 @@ function run(poll_timer: State): number | undefined {
         if (timer_loop.must_hand_over(poll_timer.loop)) {
             return 0;
         }
-        ngx.sleep(poll_timer.interval);
+        waits.sleep(poll_timer.interval);
     }
     return undefined;
 }

@@ -4,7 +4,6 @@ import type { Batch, Feed } from "../watch/feed";
 import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
 import * as logs from "./log";
-import type { Log } from "./log";
 import * as kv_encoding from "../storage/kv_encoding";
 import * as records from "./records";
 import type { LogRecord } from "./records";
@@ -12,6 +11,7 @@ import * as cleanup from "./cleanup";
 import * as epoch_header from "./epoch_header";
 import type { EpochHeader } from "./epoch_header";
 import * as writer_error from "./writer_error";
+import * as waits from "../base/wait";
 
 const now = clock.now;
 const max = math.max;
@@ -45,7 +45,7 @@ type StopReason =
 
 /** The state of the worker that writes the log. */
 interface Writer {
-    readonly log: Log;
+    readonly log: logs.Log;
     /** Its epoch: the last one of the chain. */
     readonly epoch: number;
     /** Its last published chunk. */
@@ -109,7 +109,7 @@ function set_source(writer: State, source: Source): void {
  * Reports whether an epoch has a successor. If one is missing that has, the chain has moved on, and the epoch was
  * removed; one without was dropped by the dict.
  */
-function has_successor(log: Log, epoch: number): boolean {
+function has_successor(log: logs.Log, epoch: number): boolean {
     return logs.link_of(log, epoch) !== undefined;
 }
 
@@ -176,7 +176,7 @@ function heartbeat(writer: Writer): void {
  * @param tail the last epoch of the chain, whose writer has resigned or died
  * @returns nil and `lost` if another worker was faster; nil and another error if the log is broken
  */
-function take_over(log: Log, tail: number): Result<Writer> {
+function take_over(log: logs.Log, tail: number): Result<Writer> {
     const [, is_sealed] = logs.head(log, tail);
     if (!is_sealed) {
         logs.seal(log, tail);
@@ -339,7 +339,7 @@ function append(writer: State, batch: Batch): void {
     keep_reserve(writer, slice);
     while (must_wait_for_compaction(writer)) {
         if (!remove_oldest(writer, slice)) {
-            ngx.sleep(COMPACTION_POLL_INTERVAL);
+            waits.sleep(COMPACTION_POLL_INTERVAL);
         }
     }
     while (writer.stop_reason === undefined) {

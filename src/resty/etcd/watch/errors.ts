@@ -2,6 +2,7 @@ import * as tokens from "../call/token";
 import type { Core } from "../call/client_state";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
+import * as int64 from "../protocol/int64";
 import * as retry_policy from "../protocol/retry_policy";
 import type { WatchReply } from "./reassembly";
 
@@ -63,7 +64,7 @@ function restored(endpoint?: string): EtcdError {
 /** Returns why etcd has canceled a watch. The reply has HTTP status 200: the cause is in its text. */
 function cancel_error(reply: WatchReply, endpoint: string | undefined): EtcdError {
     const reason = reply.cancel_reason ?? "";
-    const compact_revision = tonumber(reply.compact_revision) ?? 0;
+    const compact_revision = int64.to_number(reply.compact_revision) ?? 0;
     if (compact_revision > 0 || has(reason, "required revision has been compacted")) {
         return compacted(compact_revision, endpoint);
     }

@@ -11,6 +11,7 @@ import * as reads from "./reads";
 import * as shared_watches from "./shared_watch";
 import * as subscribers from "./subscriber";
 import * as timer_loops from "../base/timer_loop";
+import * as waits from "../base/wait";
 import * as watch_errors from "./errors";
 import type { WatchLog } from "./watch_log";
 
@@ -36,7 +37,7 @@ function pause(subscriber: Subscriber, seconds: number): void {
     const open_count = open_count_of(subscriber);
     let left = seconds;
     while (left > 0 && is_wanted(subscriber) && !ngx.worker.exiting() && open_count_of(subscriber) === open_count) {
-        ngx.sleep(min(left, POLL_INTERVAL));
+        waits.sleep(min(left, POLL_INTERVAL));
         left = left - POLL_INTERVAL;
     }
 }

@@ -10,6 +10,7 @@ import * as reads from "./reads";
 import * as rpcs from "../protocol/rpc";
 import * as timer_loops from "../base/timer_loop";
 import type { TimerLoop } from "../base/timer_loop";
+import * as waits from "../base/wait";
 import type { Stream } from "../transport/transport";
 import type { WatchReply } from "./reassembly";
 import * as shared_watches from "./shared_watch";
@@ -197,7 +198,7 @@ function run_turn(probe: State, loop: TimerLoop): number | undefined {
     const thread = ngx.thread.spawn(run_protected, probe);
     timer_loops.note_leftovers(loop, LEFTOVERS);
     while (is_wanted(probe) && now() - started < MAX_TIME) {
-        probe.signal!.wait(POLL_INTERVAL);
+        waits.wait(probe.signal!, POLL_INTERVAL);
     }
     probe.stream?.close();
     ngx.thread.kill(thread);

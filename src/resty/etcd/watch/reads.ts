@@ -6,6 +6,7 @@ import type { Core } from "../call/client_state";
 import * as cluster from "../call/cluster";
 import type { Endpoint } from "../endpoint/endpoint";
 import * as errors from "../protocol/errors";
+import * as int64 from "../protocol/int64";
 import type { EtcdError } from "../protocol/errors";
 import type { KeyRange } from "../protocol/key_range";
 import * as key_range from "../protocol/key_range";
@@ -51,8 +52,8 @@ function reset_revision_floor(core: Core, err: EtcdError): void {
 function history_of(reply: Reply): Result<HistoryPoint, EtcdError> {
     const header = reply.body.get("header") as Message | undefined;
     const cluster_id = header?.get("cluster_id") as string | undefined;
-    const raft_term = tonumber(header?.get("raft_term")) ?? 0;
-    const revision = tonumber(header?.get("revision")) ?? 0;
+    const raft_term = int64.to_number(header?.get("raft_term")) ?? 0;
+    const revision = int64.to_number(header?.get("revision")) ?? 0;
     if (cluster_id === undefined || raft_term < 1 || revision < 1) {
         const text = "malformed reply: response header without cluster_id, raft_term or revision";
         return $multi(undefined, errors.local_error("bad_reply", text));
@@ -75,7 +76,7 @@ function current_revision(core: Core, range: KeyRange, options: CallOptions): Re
     if (point === undefined) {
         return $multi(undefined, header_err);
     }
-    const key_count = tonumber(reply.body.get("count")) ?? 0;
+    const key_count = int64.to_number(reply.body.get("count")) ?? 0;
     const { cluster_id, raft_term, revision } = point;
     return $multi({ cluster_id, raft_term, revision, key_count });
 }
@@ -107,7 +108,7 @@ function filtered_keys(
     if (point === undefined) {
         return $multi(undefined, header_err);
     }
-    const key_count = tonumber(reply.body.get("count")) ?? 0;
+    const key_count = int64.to_number(reply.body.get("count")) ?? 0;
     const { cluster_id, raft_term, revision } = point;
     const keys = (reply.body.get("kvs") as unknown[] | undefined) ?? [];
     return $multi({ cluster_id, raft_term, revision, key_count }, keys);

@@ -11,6 +11,7 @@ import * as key_range from "../protocol/key_range";
 import * as reopen_policy from "./reopen_policy";
 import type { Stream } from "../transport/transport";
 import * as timer_loops from "../base/timer_loop";
+import * as waits from "../base/wait";
 import * as subscribers from "./subscriber";
 import * as watch_log from "./watch_log";
 
@@ -39,7 +40,7 @@ function wake(shared_watch: State): void {
 
 /** Waits until the turn is woken, or for some seconds. */
 function wait(shared_watch: State, seconds: number): void {
-    shared_watch.signal.wait(seconds);
+    waits.wait(shared_watch.signal, seconds);
     shared_watch.is_woken = false;
 }
 
@@ -247,7 +248,7 @@ function stop_streaming(shared_watch: State): void {
 /** Waits until `resume`, or for some seconds, because the queue of the only subscriber is full. */
 function pause(shared_watch: State, seconds: number): void {
     shared_watch.is_paused = true;
-    shared_watch.resume_signal.wait(seconds);
+    waits.wait(shared_watch.resume_signal, seconds);
     shared_watch.is_paused = false;
     note_response(shared_watch, now()); // the stream was not read: its silence says nothing about etcd
 }

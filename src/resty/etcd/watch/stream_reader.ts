@@ -9,6 +9,7 @@ import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import type { Batch } from "./feed";
 import * as histories from "./history";
+import * as int64 from "../protocol/int64";
 import * as rpcs from "../protocol/rpc";
 import * as time_slice from "../base/time_slice";
 import type { Stream } from "../transport/transport";
@@ -153,7 +154,7 @@ function handle_reply(
     }
     shared_watches.count_dropped(shared_watch, reassembler.dropped - dropped);
     deliver_all(shared_watch, session, batches);
-    const revision = tonumber(reply.header?.revision);
+    const revision = int64.to_number(reply.header?.revision);
     if (reply.events === undefined && reassembler.parts === undefined && revision !== undefined) {
         shared_watches.advance(shared_watch, revision);
     }

@@ -1,6 +1,6 @@
 -- Generated from src/resty/etcd/transport/gateway/chunked_json.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local cjson = require("cjson.safe")
+local cjson = require("resty.etcd.base.private_cjson")
 local json_codec = require("resty.etcd.transport.gateway.json_codec")
 local gc_barrier = require("resty.etcd.base.gc_barrier")
 local time_slice = require("resty.etcd.base.time_slice")

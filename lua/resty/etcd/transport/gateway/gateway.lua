@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/transport/gateway/gateway.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local masked_url = require("resty.etcd.endpoint.masked_url")
-local cjson = require("cjson.safe")
+local cjson = require("resty.etcd.base.private_cjson")
 local clock = require("resty.etcd.base.clock")
 local digest = require("resty.etcd.base.digest")
 local cosocket = require("resty.etcd.transport.http.cosocket")

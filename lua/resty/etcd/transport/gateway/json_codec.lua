@@ -1,6 +1,6 @@
 -- Generated from src/resty/etcd/transport/gateway/json_codec.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local cjson = require("cjson.safe")
+local cjson = require("resty.etcd.base.private_cjson")
 local enums = require("resty.etcd.protocol.enums")
 local int64 = require("resty.etcd.protocol.int64")
 local json_text = cjson.encode
@@ -147,7 +147,7 @@ local function read_scalar(field, value)
         end
         return name, name == nil
     end
-    local text = type(value) == "string" and int64.is_plausible(value) and value or int64.to_text(value)
+    local text = int64.read(value, scalar == "int64")
     if text == "0" then
         return nil
     end

@@ -1,6 +1,6 @@
 -- Generated from src/resty/etcd/transport/gateway/stream.ts by TypeScriptToLua. Do not edit.
 local _M = {}
-local cjson = require("cjson.safe")
+local cjson = require("resty.etcd.base.private_cjson")
 local clock = require("resty.etcd.base.clock")
 local failures = require("resty.etcd.transport.failure")
 local faults = require("resty.etcd.transport.fault")

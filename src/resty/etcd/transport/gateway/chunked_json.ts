@@ -1,4 +1,4 @@
-import * as cjson from "cjson.safe";
+import * as cjson from "../../base/private_cjson";
 import * as json_codec from "./json_codec";
 import type { Fields } from "./json_codec";
 import * as gc_barrier from "../../base/gc_barrier";

@@ -1,6 +1,6 @@
 import * as printable from "../../base/printable";
 import * as masked_url from "../../endpoint/masked_url";
-import * as cjson from "cjson.safe";
+import * as cjson from "../../base/private_cjson";
 import * as failures from "../failure";
 import * as response_texts from "../response_text";
 import type { Headers, StatusFailure } from "../transport";

@@ -1,6 +1,6 @@
 import * as masked_url from "../../endpoint/masked_url";
 import type { Message } from "../../protocol/message";
-import * as cjson from "cjson.safe";
+import * as cjson from "../../base/private_cjson";
 import * as clock from "../../base/clock";
 import * as digest from "../../base/digest";
 import * as cosocket from "../http/cosocket";

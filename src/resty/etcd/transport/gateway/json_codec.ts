@@ -1,4 +1,4 @@
-import * as cjson from "cjson.safe";
+import * as cjson from "../../base/private_cjson";
 import * as enums from "../../protocol/enums";
 import * as int64 from "../../protocol/int64";
 import type { FieldType, MessageType, Scalar } from "../../protocol/schema";
@@ -144,7 +144,7 @@ function read_scalar(field: FieldType, value: unknown): LuaMultiReturn<[unknown,
         }
         return $multi(name, name === undefined);
     }
-    const text = typeof value === "string" && int64.is_plausible(value) ? value : int64.to_text(value);
+    const text = int64.read(value, scalar === "int64");
     if (text === "0") {
         return $multi(undefined);
     }

@@ -1,5 +1,5 @@
 import type { Message } from "../../protocol/message";
-import * as cjson from "cjson.safe";
+import * as cjson from "../../base/private_cjson";
 import * as clock from "../../base/clock";
 import * as failures from "../failure";
 import * as faults from "../fault";
