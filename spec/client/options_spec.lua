@@ -169,11 +169,11 @@ describe("etcd.new", function()
         assert.same(expected, got)
     end)
 
-    it("returns an error if gRPC is requested", function()
+    it("uses gRPC if it is requested by either option", function()
         for _, opts in ipairs { { use_grpc = true }, { transport = "grpc" } } do
-            local cli, err = bed.new(opts)
-            assert.is_nil(cli)
-            assert.equal("the grpc transport is not available yet", err)
+            local cli = assert(bed.new(opts))
+            assert.is_true(cli.use_grpc)
+            assert.same("application/grpc", assert(cli:get("k")).headers["content-type"])
         end
         assert(bed.new { use_grpc = false })
     end)

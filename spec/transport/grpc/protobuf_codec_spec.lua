@@ -175,7 +175,7 @@ describe("protobuf codec", function()
 
     it("rejects messages that are nested too deeply", function()
         local deep = ""
-        for _ = 1, 50 do
+        for _ = 1, 105 do
             local length = #deep
             local prefix = length < 128 and string.char(length) or string.char(128 + length % 128, math.floor(length / 128))
             local op = "\34" .. prefix .. deep

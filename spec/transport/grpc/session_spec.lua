@@ -111,15 +111,46 @@ describe("HTTP/2 session", function()
         assert.same({ "SETTINGS 0 ack" }, output())
     end
 
-    it("sends its settings and the first requests without waiting for the server", function()
+    it("sends its settings immediately, and requests after those of the server", function()
         session = sessions.new()
         open("hello")
-        assert.is_false(session.is_ready)
-        assert.same({ "PREFACE", "SETTINGS 0", "WINDOW_UPDATE 0 16711681", "HEADERS 1", "DATA 1 end 5" }, output())
-        assert.same({}, output())
+        assert.is_true(send_queue.has_output(session))
+        assert.same({ "PREFACE", "SETTINGS 0", "WINDOW_UPDATE 0 16711681" }, output())
+        assert.is_false(send_queue.has_output(session))
         assert.is_nil(receive(settings(), frames.SETTINGS_ACK))
         assert.is_true(session.is_ready)
-        assert.same({ "SETTINGS 0 ack" }, output())
+        assert.is_true(send_queue.has_output(session))
+        assert.same({ "SETTINGS 0 ack", "HEADERS 1", "DATA 1 end 5" }, output())
+        assert.is_false(send_queue.has_output(session))
+    end)
+
+    it("resets a stream whose data its listener rejects", function()
+        start()
+        local _, events, found = open("a")
+        output()
+        found.on_data = function() return "malformed reply: no" end
+        assert.is_nil(receive(frames.headers(1, STATUS, false), frames.data(1, "x", true)))
+        assert.same({ "headers 200", "malformed 8 unknown" }, events)
+        assert.same({ "RST_STREAM 1 8" }, output())
+    end)
+
+    it("cancels streams that are obsolete, whether they wait or not", function()
+        start({ MAX_STREAMS, 2 })
+        local all = {}
+        for i = 1, 6 do
+            local _, _, found = open("a")
+            all[i] = found
+            found.is_obsolete = function(_, time, is_exiting, is_moving)
+                assert.same({ 7, true, false }, { time, is_exiting, is_moving })
+                return i % 2 == 0
+            end
+        end
+        output()
+        sessions.cancel_obsolete(session, 7, true, false)
+        for i = 1, 6 do
+            assert.same(i % 2 == 0 and 1 or 0, all[i].closed)
+        end
+        assert.same({ "RST_STREAM 3 8", "HEADERS 5", "DATA 5 end 1" }, output())
     end)
 
     it("passes a response to the listener, and forgets the stream", function()

@@ -77,7 +77,7 @@ local _M = {}
 --- A client as its methods see it.
 ---@class resty.etcd.call.client_state.ClientState: resty.etcd.call.client_state.Core
 ---@field key_prefix string Prepended to every key.
----@field use_grpc boolean False until native gRPC is built.
+---@field use_grpc boolean The transport is native gRPC.
 ---@field serializer resty.etcd.serializers.serializer.Serializer
 
 return _M

@@ -13,6 +13,7 @@ local watch = require("resty.etcd.api.watch")
 local errors = require("resty.etcd.protocol.errors")
 local guarded_methods = require("resty.etcd.protocol.guarded_methods")
 local gateway = require("resty.etcd.transport.gateway.gateway")
+local grpc = require("resty.etcd.transport.grpc.grpc")
 local client_health = require("resty.etcd.endpoint.client_health")
 local authenticate = require("resty.etcd.call.authenticate")
 local idempotency = require("resty.etcd.call.idempotency")
@@ -187,10 +188,7 @@ local CONNECTORS = {cosocket = cosocket.pick, resty_http = resty_http.pick}
 ---@return "resty_http"|"cosocket"? res
 ---@return string? err
 local function choose_connector(opts)
-    local transport = opts.use_grpc == true and "grpc" or opts.transport
-    if transport == "grpc" then
-        return nil, "the grpc transport is not available yet"
-    end
+    local transport = opts.transport
     if transport ~= "cosocket" and resty_http.is_installed() then
         return "resty_http"
     end
@@ -200,13 +198,41 @@ local function choose_connector(opts)
     return "cosocket"
 end
 
-local function make_state(opts, connector, derived, dns)
+--- Reports whether the options choose native gRPC.
+---@param opts resty.etcd.client.options.Options
+---@return boolean
+local function wants_grpc(opts)
+    return opts.use_grpc == true or opts.transport == "grpc"
+end
+
+--- Returns why the endpoints cannot be used by native gRPC, or nil.
+---@param derived resty.etcd.client.settings.Settings
+---@return string?
+local function check_grpc(derived)
+    for ____, endpoint in ipairs(derived.endpoints) do
+        if endpoint.scheme ~= "http" then
+            return "opts.transport: \"grpc\" needs http:// endpoints, use \"cosocket\" or \"resty_http\" for TLS"
+        end
+        if endpoint.api_prefix ~= "/v3" then
+            return "opts.transport: \"grpc\" needs endpoints without a path and without api_prefix, use \"cosocket\" or \"resty_http\""
+        end
+    end
+    return nil
+end
+
+local function make_transport(opts, connector, derived)
     local ____derived_7 = derived
-    local endpoints = ____derived_7.endpoints
     local connection_options = ____derived_7.connection_options
     local extra_headers = ____derived_7.extra_headers
-    local extra_json = ____derived_7.extra_json
-    local api_prefix = ____derived_7.api_prefix
+    local http = gateway.new(connector, CONNECTORS[connector], connection_options, extra_headers)
+    return wants_grpc(opts) and grpc.new(http, extra_headers.fields, extra_headers.host) or http
+end
+
+local function make_state(opts, connector, derived, dns)
+    local ____derived_8 = derived
+    local endpoints = ____derived_8.endpoints
+    local extra_json = ____derived_8.extra_json
+    local api_prefix = ____derived_8.api_prefix
     local state = {
         endpoints = endpoints,
         configured = endpoints,
@@ -215,8 +241,8 @@ local function make_state(opts, connector, derived, dns)
         start_pid = opts.init_count == nil and ngx.worker.pid() or nil,
         timeout = opts.timeout or 5,
         key_prefix = opts.key_prefix or "",
-        use_grpc = false,
-        transport = gateway.new(connector, CONNECTORS[connector], connection_options, extra_headers),
+        use_grpc = wants_grpc(opts),
+        transport = make_transport(opts, connector, derived),
         auth = make_token_cache(opts),
         health = opts.health ~= nil and client_health.new(opts.health) or nil,
         revision_floor = opts.monotonic == true and monotonic.new() or nil,
@@ -255,6 +281,16 @@ local function create(opts)
     local connector, connector_err = choose_connector(wanted)
     if connector == nil then
         return errors.bad_request(connector_err)
+    end
+    local ____wants_grpc_result_9
+    if wants_grpc(wanted) then
+        ____wants_grpc_result_9 = check_grpc(derived)
+    else
+        ____wants_grpc_result_9 = nil
+    end
+    local grpc_problem = ____wants_grpc_result_9
+    if grpc_problem ~= nil then
+        return errors.bad_request(grpc_problem)
     end
     local dns
     if wanted.resolve ~= nil and wanted.resolve ~= false then

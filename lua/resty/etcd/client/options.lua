@@ -25,7 +25,7 @@ local client_health = require("resty.etcd.endpoint.client_health")
 ---@field unix_socket_proxy? string `unix:/path`, used instead of the endpoints while a server accepts connections there.
 ---@field init_count? number Start of the endpoint ring; default random.
 ---@field use_grpc? boolean Same as `transport = "grpc"`.
----@field transport? ("resty_http"|"cosocket"|"grpc") "resty_http" (default if lua-resty-http is installed) or "cosocket".
+---@field transport? ("grpc"|"resty_http"|"cosocket") "resty_http" (default if lua-resty-http is installed), "cosocket" or, experimental, "grpc".
 ---@field keepalive_timeout? number Seconds an idle connection is kept open; default 60. With 0, each connection is closed after use.
 ---@field keepalive_pool? number Idle connections kept per endpoint and worker; default 512.
 ---@field health? resty.etcd.endpoint.client_health.HealthOptions Gives the client its own health check instead of the one that all clients share.

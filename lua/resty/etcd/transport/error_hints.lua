@@ -6,6 +6,7 @@ local sub = string.sub
 --- Hint of several texts.
 local UNKNOWN_CA = "nginx does not know the CA of the server's certificate: see lua_ssl_trusted_certificate (or opts.trusted_ca), and lua_ssl_verify_depth for intermediate CAs"
 local DATES = "check the dates of the server's certificate and of its CA, and the clock of this machine"
+local NO_GRPC = "a TLS port, or no gRPC: the transport \"grpc\" needs an etcd without TLS; use \"cosocket\" or \"resty_http\" for the others"
 
 --- Hints for error texts that do not name their cause: a plain part of the text, and the hint.
 local HINTS = {
@@ -15,6 +16,9 @@ local HINTS = {
     {"certificate host mismatch", "the certificate is not for this name; nginx checks host names only, so for an IP address set opts.sni to a name in the certificate"},
     {"certificate verification failed", "nginx did not say why: the certificate is not for this name (see opts.sni), out of date, or of a CA that lua_ssl_trusted_certificate lacks"},
     {"handshake failed", "not a TLS port, no TLS version in common (see lua_ssl_protocols), or the server wants a client certificate it trusts; nginx logs more (SSL_do_handshake)"},
+    {"the server answers in HTTP/1", "nothing serves gRPC on this port: use another port of etcd, or the transports \"cosocket\" or \"resty_http\""},
+    {"no HTTP/2: ", NO_GRPC},
+    {"closed before HTTP/2 SETTINGS", NO_GRPC},
     {"from something that is not etcd: Location: https://", "a redirect is not followed: use https in http_host"},
     {"from something that is not etcd: Location: ", "a redirect is not followed: set http_host and api_prefix to what it leads to"},
     {"HTTP 401 from something that is not etcd", "a proxy in between requires other credentials: see opts.extra_headers"},

@@ -13,11 +13,12 @@ local NAMES = {
     undecodable = "bad_reply",
     config = "bad_request",
     url = "bad_request",
-    phase = "not_in_phase"
+    phase = "not_in_phase",
+    full = "resource_exhausted"
 }
 
 --- Creates the failure of an exchange that ended without an error of the server.
----@param kind "timeout"|"lost"|"closed"|"url"|"connect"|"malformed"|"undecodable"|"config"|"phase"
+---@param kind "full"|"timeout"|"lost"|"closed"|"url"|"connect"|"malformed"|"undecodable"|"config"|"phase"
 ---@param text string
 ---@param sent boolean
 ---@param is_closed_by_server? boolean

@@ -28,7 +28,7 @@ local _M = {}
 
 --- A failure other than an error of the server.
 ---@class resty.etcd.transport.transport.LocalFailure
----@field kind "timeout"|"lost"|"closed"|"url"|"connect"|"malformed"|"undecodable"|"config"|"phase"
+---@field kind "full"|"timeout"|"lost"|"closed"|"url"|"connect"|"malformed"|"undecodable"|"config"|"phase"
 ---@field text string The cause, without the endpoint.
 ---@field sent boolean False if the server has provably not processed the request: no byte of it was sent, or the server said so (as HTTP/2 does with GOAWAY and REFUSED_STREAM). Such a request can always be sent again.
 ---@field is_closed_by_server boolean The server closed the connection.

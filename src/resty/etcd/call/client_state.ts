@@ -138,7 +138,7 @@ interface Core extends EndpointSet {
 interface ClientState extends Core {
     /** Prepended to every key. */
     key_prefix: string;
-    /** False until native gRPC is built. */
+    /** The transport is native gRPC. */
     use_grpc: boolean;
     readonly serializer: Serializer;
 }

@@ -14,6 +14,7 @@ import type { MethodResult } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import * as guarded_methods from "../protocol/guarded_methods";
 import * as gateway from "../transport/gateway/gateway";
+import * as grpc from "../transport/grpc/grpc";
 import shared_health = require("../endpoint/shared_health");
 import * as client_health from "../endpoint/client_health";
 import * as authenticate from "../call/authenticate";
@@ -33,6 +34,7 @@ import * as settings from "./settings";
 import type { Settings } from "./settings";
 import * as resolver from "../endpoint/resolver";
 import * as resty_http from "../transport/http/resty_http";
+import type { Transport } from "../transport/transport";
 import * as rpcs from "../protocol/rpc";
 import * as serializers from "../serializers/serializer";
 import * as watchers from "../watcher/watcher";
@@ -148,10 +150,7 @@ type ConnectorName = keyof typeof CONNECTORS;
 
 /** Chooses how the HTTP client connects and sends: with lua-resty-http if it is installed and not ruled out. */
 function choose_connector(opts: Options): Result<ConnectorName> {
-    const transport = opts.use_grpc === true ? "grpc" : opts.transport;
-    if (transport === "grpc") {
-        return $multi(undefined, "the grpc transport is not available yet");
-    }
+    const transport = opts.transport;
     if (transport !== "cosocket" && resty_http.is_installed()) {
         return $multi("resty_http");
     }
@@ -161,13 +160,37 @@ function choose_connector(opts: Options): Result<ConnectorName> {
     return $multi("cosocket");
 }
 
+/** Reports whether the options choose native gRPC. */
+function wants_grpc(opts: Options): boolean {
+    return opts.use_grpc === true || opts.transport === "grpc";
+}
+
+/** Returns why the endpoints cannot be used by native gRPC, or nil. */
+function check_grpc(derived: Settings): Problem {
+    for (const endpoint of derived.endpoints) {
+        if (endpoint.scheme !== "http") {
+            return `opts.transport: "grpc" needs http:// endpoints, use "cosocket" or "resty_http" for TLS`;
+        }
+        if (endpoint.api_prefix !== "/v3") {
+            return `opts.transport: "grpc" needs endpoints without a path and without api_prefix, use "cosocket" or "resty_http"`;
+        }
+    }
+    return undefined;
+}
+
+function make_transport(opts: Options, connector: ConnectorName, derived: Settings): Transport {
+    const { connection_options, extra_headers } = derived;
+    const http = gateway.new(connector, CONNECTORS[connector], connection_options, extra_headers);
+    return wants_grpc(opts) ? grpc.new(http, extra_headers.fields, extra_headers.host) : http;
+}
+
 function make_state(
     opts: Options,
     connector: ConnectorName,
     derived: Settings,
     dns: DnsEndpoints | undefined,
 ): ClientState {
-    const { endpoints, connection_options, extra_headers, extra_json, api_prefix } = derived;
+    const { endpoints, extra_json, api_prefix } = derived;
     const state: ClientState = {
         endpoints,
         configured: endpoints,
@@ -176,8 +199,8 @@ function make_state(
         start_pid: opts.init_count === undefined ? ngx.worker.pid() : undefined,
         timeout: opts.timeout ?? 5,
         key_prefix: opts.key_prefix ?? "",
-        use_grpc: false,
-        transport: gateway.new(connector, CONNECTORS[connector], connection_options, extra_headers),
+        use_grpc: wants_grpc(opts),
+        transport: make_transport(opts, connector, derived),
         auth: make_token_cache(opts),
         health: opts.health !== undefined ? client_health.new(opts.health) : undefined,
         revision_floor: opts.monotonic === true ? monotonic.new() : undefined,
@@ -215,6 +238,10 @@ function create(opts?: Options): MethodResult<Client> {
     const [connector, connector_err] = choose_connector(wanted);
     if (connector === undefined) {
         return errors.bad_request(connector_err);
+    }
+    const grpc_problem = wants_grpc(wanted) ? check_grpc(derived) : undefined;
+    if (grpc_problem !== undefined) {
+        return errors.bad_request(grpc_problem);
     }
     let dns: DnsEndpoints | undefined;
     if (wanted.resolve !== undefined && wanted.resolve !== false) {

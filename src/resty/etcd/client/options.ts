@@ -49,7 +49,7 @@ interface Options {
     init_count?: number;
     /** Same as `transport = "grpc"`. */
     use_grpc?: boolean;
-    /** "resty_http" (default if lua-resty-http is installed) or "cosocket". */
+    /** "resty_http" (default if lua-resty-http is installed), "cosocket" or, experimental, "grpc". */
     transport?: "resty_http" | "cosocket" | "grpc";
     /** Seconds an idle connection is kept open; default 60. With 0, each connection is closed after use. */
     keepalive_timeout?: number;

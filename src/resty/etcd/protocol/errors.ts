@@ -65,6 +65,8 @@ type LocalName =
     | "bad_request"
     /** This phase of nginx has no sockets, or cannot wait. Nothing was sent. */
     | "not_in_phase"
+    /** Too many requests of this worker wait to be sent. Nothing of this one was sent. */
+    | "resource_exhausted"
     /** nginx runs no further timer: too many run or wait. The driver retries. */
     | "no_timer"
     /** The mirror has no full state yet. */

@@ -6,6 +6,9 @@ const UNKNOWN_CA =
     "nginx does not know the CA of the server's certificate: see lua_ssl_trusted_certificate (or opts.trusted_ca), and lua_ssl_verify_depth for intermediate CAs";
 const DATES = "check the dates of the server's certificate and of its CA, and the clock of this machine";
 
+const NO_GRPC =
+    'a TLS port, or no gRPC: the transport "grpc" needs an etcd without TLS; use "cosocket" or "resty_http" for the others';
+
 /** Hints for error texts that do not name their cause: a plain part of the text, and the hint. */
 const HINTS: [part: string, hint: string][] = [
     [
@@ -32,6 +35,12 @@ const HINTS: [part: string, hint: string][] = [
         "handshake failed",
         "not a TLS port, no TLS version in common (see lua_ssl_protocols), or the server wants a client certificate it trusts; nginx logs more (SSL_do_handshake)",
     ],
+    [
+        "the server answers in HTTP/1",
+        'nothing serves gRPC on this port: use another port of etcd, or the transports "cosocket" or "resty_http"',
+    ],
+    ["no HTTP/2: ", NO_GRPC],
+    ["closed before HTTP/2 SETTINGS", NO_GRPC],
     ["from something that is not etcd: Location: https://", "a redirect is not followed: use https in http_host"],
     [
         "from something that is not etcd: Location: ",

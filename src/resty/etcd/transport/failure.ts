@@ -15,6 +15,7 @@ const NAMES: Readonly<Record<FailureKind, LocalName>> = {
     config: "bad_request",
     url: "bad_request",
     phase: "not_in_phase",
+    full: "resource_exhausted",
 };
 
 /** Creates the failure of an exchange that ended without an error of the server. */

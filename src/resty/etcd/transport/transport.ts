@@ -64,7 +64,9 @@ type FailureKind =
     /** The URL of the endpoint is invalid. */
     | "url"
     /** The phase of nginx has no sockets. */
-    | "phase";
+    | "phase"
+    /** Too many requests wait to be sent, and this one was rejected. */
+    | "full";
 
 /** A failure other than an error of the server. */
 interface LocalFailure {

@@ -14,6 +14,9 @@ local sub = string.sub
 local HEADER_LENGTH = frames.HEADER_LENGTH
 local MAX_FRAME_SIZE = frames.MIN_MAX_FRAME_SIZE
 
+--- First byte of an alert of TLS, which is shorter than a frame. No frame that large is valid.
+local TLS_ALERT = 21
+
 local function create(handler)
     return {
         handler = handler,
@@ -76,6 +79,10 @@ end
 ---@return number? # the position after it, nil if it is incomplete or an error was found
 local function parse_frame(parser, s, at)
     local available = #s - at + 1
+    if not parser.has_settings and available > 0 and byte(s, at) == TLS_ALERT then
+        parser.failure = protocol_error("the server answers in TLS")
+        return nil
+    end
     if available < HEADER_LENGTH then
         parser.needed = HEADER_LENGTH
         return nil

@@ -102,9 +102,7 @@ local function foreign_failure(headers, page, secrets)
     local shown = secrets.is_secret and "not shown" or response_texts.page_text(response_texts.redact_token(page, secrets.token))
     local text = response_texts.foreign_text(status, shown)
     if status < 300 then
-        local failure = failures.local_failure("undecodable", text, true)
-        failure.http_status = status
-        return failure
+        return failures.undecodable(text, status)
     end
     return failures.status_failure(
         status,

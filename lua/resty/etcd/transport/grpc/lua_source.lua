@@ -4,8 +4,9 @@ local concat = table.concat
 local sort = table.sort
 local format = string.format
 
---- Messages within messages, beyond which a message is malformed. Protobuf's other implementations have the same limit.
-local MAX_DEPTH = 100
+--- Messages within messages, beyond which a message is malformed: the 100 nested transactions that `txn` accepts, which are two
+-- messages each, and their operations.
+local MAX_DEPTH = 210
 
 --- A field with its name.
 ---@class resty.etcd.transport.grpc.lua_source.NamedField

@@ -144,6 +144,18 @@ local function decode_in_parts(codec, s, name, item, tag)
     return message, bad
 end
 
+--- Decodes a message, which is `s` from `from` to `last`, in one call. The result is as that of `decode`.
+---@param message table
+---@param s string
+---@param from number
+---@param last number
+---@return table? message
+---@return string? bad
+local function decode_at(message, s, from, last)
+    local decoded, bad = codec_of(message).decode(s, from, last, 0)
+    return decoded, decoded == nil and (bad or "body") or nil
+end
+
 --- Decodes a message. A long one is decoded in parts, so that it does not occupy the worker; in phases that cannot yield,
 --- without a pause.
 ---@param message table
@@ -151,13 +163,12 @@ end
 ---@return table? message # the message; or nil and the name of the malformed field
 ---@return string? bad
 local function decode(message, s)
-    local codec = codec_of(message)
     if #s > LONG then
         local name, field = list_of(message)
         if name ~= nil then
             local item = field.message ~= nil and codec_of(field.message) or nil
             local decoded, bad = decode_in_parts(
-                codec,
+                codec_of(message),
                 s,
                 name,
                 item,
@@ -166,11 +177,11 @@ local function decode(message, s)
             return decoded, decoded == nil and (bad or "body") or nil
         end
     end
-    local decoded, bad = codec.decode(s, 1, #s, 0)
-    return decoded, decoded == nil and (bad or "body") or nil
+    return decode_at(message, s, 1, #s)
 end
 _M.LONG = LONG
 _M.decode = decode
+_M.decode_at = decode_at
 _M.encode = encode
 
 return _M

@@ -2,6 +2,7 @@
 local _M = {}
 local lua_sources = require("resty.etcd.transport.grpc.lua_source")
 local varint = require("resty.etcd.transport.grpc.varint")
+local enums = require("resty.etcd.protocol.enums")
 local add = lua_sources.add
 local bind = lua_sources.bind
 local format = string.format
@@ -45,18 +46,19 @@ local function unknown_field(message, fields)
     return nil
 end
 
---- Returns the number of an enum value that is given as name in any case, or as number.
----@param values table<string, number>?
+--- Returns the number of an enum value in any spelling, or nil.
+---@param values table<string, number>
 ---@param value any
 ---@return number?
 local function enum_number(values, value)
-    local wanted = type(value) == "string" and string.upper(value) or value
-    for name, n in pairs(values) do
-        if name == wanted or n == wanted then
-            return n
-        end
+    local name = enums.name_of(values, value)
+    local ____temp_0
+    if name ~= nil then
+        ____temp_0 = values[name]
+    else
+        ____temp_0 = nil
     end
-    return nil
+    return ____temp_0
 end
 
 --- Sets `bytes` to the encoded value of a scalar or an enum in `v`.

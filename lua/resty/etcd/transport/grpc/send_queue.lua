@@ -85,10 +85,10 @@ local function start(session, stream)
     enqueue(session, stream)
 end
 
---- Starts streams that wait, as many as the server allows.
+--- Starts streams that wait, as many as the server allows, but none before its settings: it could be no HTTP/2 server.
 ---@param session resty.etcd.transport.grpc.types.Session
 local function start_waiting(session)
-    while session.active < session.max_streams and not session.is_draining do
+    while session.is_ready and session.active < session.max_streams and not session.is_draining do
         local stream = queues.pop(session.waiting)
         if stream == nil then
             return
@@ -174,6 +174,17 @@ local function add_data(session)
     return true
 end
 
+--- Reports whether `take_output` can return something.
+---@param session resty.etcd.transport.grpc.types.Session
+---@return boolean
+local function has_output(session)
+    local ____session_1 = session
+    local small = ____session_1.small
+    local large = ____session_1.large
+    local can_start = session.is_ready and session.waiting_count > 0 and session.active < session.max_streams
+    return session.out_size > 0 or can_start or small.first <= small.last or large.first <= large.last
+end
+
 --- Returns all that can be sent now, empty if that is nothing.
 ---@param session resty.etcd.transport.grpc.types.Session
 ---@return string
@@ -190,6 +201,7 @@ _M.add_frame = add_frame
 _M.add_waiting = add_waiting
 _M.drop = drop
 _M.enqueue = enqueue
+_M.has_output = has_output
 _M.take_output = take_output
 
 return _M

@@ -102,6 +102,31 @@ local function cancel(session, stream)
     streams.abort(session, stream, "canceled", 8)
 end
 
+--- Cancels the streams whose users no longer exist. The arguments are those of `is_obsolete`.
+---@param session resty.etcd.transport.grpc.types.Session
+---@param time number
+---@param is_exiting boolean
+---@param is_moving boolean
+local function cancel_obsolete(session, time, is_exiting, is_moving)
+    local ____session_0 = session
+    local waiting = ____session_0.waiting
+    local obsolete = {}
+    for ____, stream in pairs(session.streams) do
+        if stream.listener:is_obsolete(time, is_exiting, is_moving) then
+            obsolete[#obsolete + 1] = stream
+        end
+    end
+    for i = waiting.first, waiting.last do
+        local stream = waiting.items[i]
+        if not stream.is_closed and stream.listener:is_obsolete(time, is_exiting, is_moving) then
+            obsolete[#obsolete + 1] = stream
+        end
+    end
+    for ____, stream in ipairs(obsolete) do
+        cancel(session, stream)
+    end
+end
+
 --- Sends a PING. `session.pings` counts those without an answer.
 ---@param session resty.etcd.transport.grpc.types.Session
 local function ping(session)
@@ -142,7 +167,7 @@ local function fail(session)
     streams.close_waiting(session, 0)
 end
 
---- Creates a session. Its first output starts the connection; streams can follow without waiting for the server.
+--- Creates a session. Its first output starts the connection; streams follow when the server has sent its settings.
 ---@return resty.etcd.transport.grpc.types.Session
 local function create()
     local settings = frames.settings({{1, 0}, {2, 0}, {4, STREAM_WINDOW}, {6, hpack.MAX_LIST_SIZE}})
@@ -154,7 +179,7 @@ local function create()
             active = 0,
             next_id = 1,
             out = {frames.PREFACE, settings, grant},
-            out_size = 0,
+            out_size = #frames.PREFACE + #settings + #grant,
             waiting = queues.new(),
             waiting_count = 0,
             small = queues.new(),
@@ -176,6 +201,7 @@ local function create()
     return session
 end
 _M.cancel = cancel
+_M.cancel_obsolete = cancel_obsolete
 _M.consume = consume
 _M.new = create
 _M.fail = fail

@@ -75,10 +75,9 @@ local function on_data(self, stream_id, s, from, last, flow_size, is_end)
         return nil
     end
     stream.consumed = stream.consumed + flow_size - (last - from + 1)
-    if last >= from then
-        stream.listener:on_data(s, from, last)
-    end
-    if is_end then
+    if last >= from and stream.listener:on_data(s, from, last) ~= nil then
+        streams.abort(self, stream, "malformed", 8)
+    elseif is_end then
         complete(self, stream)
     end
     return nil

@@ -45,8 +45,9 @@ local _M = {}
 --- The owner of a stream. Its methods must not yield.
 ---@class resty.etcd.transport.grpc.types.StreamListener
 ---@field on_headers fun(self: resty.etcd.transport.grpc.types.StreamListener, headers: table, is_trailers: boolean) Receives the response's headers, or its trailers.
----@field on_data fun(self: resty.etcd.transport.grpc.types.StreamListener, s: string, from: number, last: number) Receives data, which are `s` from `from` to `last`. They count against the stream's window until `session.consume`.
+---@field on_data fun(self: resty.etcd.transport.grpc.types.StreamListener, s: string, from: number, last: number): string? Receives data, which are `s` from `from` to `last`. They count against the stream's window until `session.consume`.
 ---@field on_close fun(self: resty.etcd.transport.grpc.types.StreamListener, end: resty.etcd.transport.grpc.types.StreamEnd) Receives the end. No other method is called after it.
+---@field is_obsolete fun(self: resty.etcd.transport.grpc.types.StreamListener, time: number, is_exiting: boolean, is_moving: boolean): boolean Reports whether the user of the stream no longer exists, or must not have it any more. Called regularly.
 
 --- A request and its response on a connection.
 ---@class resty.etcd.transport.grpc.types.Stream
@@ -93,5 +94,43 @@ local _M = {}
 ---@field send_window number
 ---@field receive_window number
 ---@field pings number PINGs of the driver without an answer.
+
+--- A server. What is known of it outlasts its connections.
+---@class resty.etcd.transport.grpc.types.Peer
+---@field name string Address and port, or the path of a unix socket.
+---@field host string
+---@field port number?
+---@field connection resty.etcd.transport.grpc.types.Connection? The connection of the next calls; nil if they have to dial.
+---@field failures number Connections in a row that have ended before the server's SETTINGS.
+---@field next_dial_at number No connection before that time.
+---@field last_fault resty.etcd.transport.fault.Fault? Why the last of these connections has ended.
+---@field ping_interval number Seconds without a byte after which a connection with streams sends PING.
+
+--- A connection: its session, its socket and the light threads that serve them.
+---@class resty.etcd.transport.grpc.types.Connection
+---@field peer resty.etcd.transport.grpc.types.Peer
+---@field session resty.etcd.transport.grpc.types.Session
+---@field loop resty.etcd.base.timer_types.TimerLoop Nil until it is created, at the end of the construction.
+---@field owner table Wakes the owner.
+---@field writer table Wakes the light thread that sends.
+---@field is_writer_awake boolean The writer has been woken, and has not looked for output since.
+---@field sock table?
+---@field fault resty.etcd.transport.fault.Fault? Why it ends; nil while it lasts.
+---@field has_run boolean Its owner has begun to serve it.
+---@field is_busy boolean Streams were open at the last check.
+---@field busy_since number
+---@field idle_since number When streams were last open, and the next stream ID of that time.
+---@field last_id number
+---@field dialed_at number
+---@field received_at number When the last byte arrived, and when the last PING was sent.
+---@field pinged_at number
+---@field has_heeded boolean The interval of PINGs has been doubled because of this connection.
+
+--- A request, and the light thread that waits for its response.
+---@class resty.etcd.transport.grpc.types.Exchange
+---@field connection resty.etcd.transport.grpc.types.Connection
+---@field stream resty.etcd.transport.grpc.types.Stream
+---@field signal table Wakes the light thread.
+---@field is_waiting boolean
 
 return _M

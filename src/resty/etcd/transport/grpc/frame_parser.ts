@@ -20,6 +20,9 @@ const sub = string.sub;
 const HEADER_LENGTH = frames.HEADER_LENGTH;
 const MAX_FRAME_SIZE = frames.MIN_MAX_FRAME_SIZE;
 
+/** First byte of an alert of TLS, which is shorter than a frame. No frame that large is valid. */
+const TLS_ALERT = 21;
+
 function create(handler: FrameHandler): FrameParser {
     return {
         handler,
@@ -77,6 +80,10 @@ function check_header(parser: FrameParser, frame_type: number, stream_id: number
  */
 function parse_frame(parser: FrameParser, s: string, at: number): number | undefined {
     const available = s.length - at + 1;
+    if (!parser.has_settings && available > 0 && byte(s, at) === TLS_ALERT) {
+        parser.failure = protocol_error("the server answers in TLS");
+        return undefined;
+    }
     if (available < HEADER_LENGTH) {
         parser.needed = HEADER_LENGTH;
         return undefined;

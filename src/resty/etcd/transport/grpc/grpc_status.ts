@@ -1,7 +1,7 @@
 /** How a call of gRPC ended: with a status in its trailers, or with a response of something else. */
 import * as failures from "../failure";
 import * as response_texts from "../response_text";
-import type { Failure, Headers, LocalFailure, Reply, StatusFailure } from "../transport";
+import type { Failure, Headers, Reply, StatusFailure } from "../transport";
 
 const char = string.char;
 const find = string.find as StringFind;
@@ -68,9 +68,7 @@ function foreign_failure(headers: Headers, page: string, secrets: Secrets): Fail
         : response_texts.page_text(response_texts.redact_token(page, secrets.token));
     const text = response_texts.foreign_text(status, shown);
     if (status < 300) {
-        const failure: LocalFailure = failures.local_failure("undecodable", text, true);
-        failure.http_status = status;
-        return failure;
+        return failures.undecodable(text, status);
     }
     return failures.status_failure(status, undefined, text, error_reply(status, headers, text, undefined));
 }

@@ -4,8 +4,11 @@ const concat = table.concat;
 const sort = table.sort;
 const format = string.format;
 
-/** Messages within messages, beyond which a message is malformed. Protobuf's other implementations have the same limit. */
-const MAX_DEPTH = 100;
+/**
+ * Messages within messages, beyond which a message is malformed: the 100 nested transactions that `txn` accepts, which are two
+ * messages each, and their operations.
+ */
+const MAX_DEPTH = 210;
 
 /** A field with its name. */
 interface NamedField {

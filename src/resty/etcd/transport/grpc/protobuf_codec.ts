@@ -141,6 +141,17 @@ function decode_in_parts(
     return $multi(message, bad);
 }
 
+/** Decodes a message, which is `s` from `from` to `last`, in one call. The result is as that of `decode`. */
+function decode_at(
+    message: MessageType,
+    s: string,
+    from: number,
+    last: number,
+): LuaMultiReturn<[message: Message | undefined, bad?: string | undefined]> {
+    const [decoded, bad] = codec_of(message).decode(s, from, last, 0);
+    return $multi(decoded, decoded === undefined ? (bad ?? "body") : undefined);
+}
+
 /**
  * Decodes a message. A long one is decoded in parts, so that it does not occupy the worker; in phases that cannot yield,
  * without a pause.
@@ -150,17 +161,15 @@ function decode(
     message: MessageType,
     s: string,
 ): LuaMultiReturn<[message: Message | undefined, bad?: string | undefined]> {
-    const codec = codec_of(message);
     if (s.length > LONG) {
         const [name, field] = list_of(message);
         if (name !== undefined) {
             const item = field.message !== undefined ? codec_of(field.message) : undefined;
-            const [decoded, bad] = decode_in_parts(codec, s, name, item, field.number * 8 + 2);
+            const [decoded, bad] = decode_in_parts(codec_of(message), s, name, item, field.number * 8 + 2);
             return $multi(decoded, decoded === undefined ? (bad ?? "body") : undefined);
         }
     }
-    const [decoded, bad] = codec.decode(s, 1, s.length, 0);
-    return $multi(decoded, decoded === undefined ? (bad ?? "body") : undefined);
+    return decode_at(message, s, 1, s.length);
 }
 
-export { LONG, decode, encode };
+export { LONG, decode, decode_at, encode };

@@ -5,7 +5,8 @@
  */
 import * as lua_sources from "./lua_source";
 import * as varint from "./varint";
-import type { FieldType, MessageType } from "../../protocol/schema";
+import * as enums from "../../protocol/enums";
+import type { Enum, MessageType } from "../../protocol/schema";
 import type { LuaSource, NamedField } from "./lua_source";
 import type { CodecOf, Encode } from "./types";
 
@@ -43,15 +44,10 @@ function unknown_field(message: MessageType, fields: LuaMap<string, unknown>): P
     return undefined;
 }
 
-/** Returns the number of an enum value that is given as name in any case, or as number. */
-function enum_number(values: FieldType["values"], value: unknown): number | undefined {
-    const wanted = typeof value === "string" ? string.upper(value) : value;
-    for (const [name, n] of pairs(values!)) {
-        if (name === wanted || n === wanted) {
-            return n;
-        }
-    }
-    return undefined;
+/** Returns the number of an enum value in any spelling, or nil. */
+function enum_number(values: Enum, value: unknown): number | undefined {
+    const name = enums.name_of(values, value);
+    return name !== undefined ? values[name] : undefined;
 }
 
 /** Sets `bytes` to the encoded value of a scalar or an enum in `v`. */

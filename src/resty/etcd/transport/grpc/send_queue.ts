@@ -73,9 +73,9 @@ function start(session: Session, stream: Stream): void {
     enqueue(session, stream);
 }
 
-/** Starts streams that wait, as many as the server allows. */
+/** Starts streams that wait, as many as the server allows, but none before its settings: it could be no HTTP/2 server. */
 function start_waiting(session: Session): void {
-    while (session.active < session.max_streams && !session.is_draining) {
+    while (session.is_ready && session.active < session.max_streams && !session.is_draining) {
         const stream = queues.pop(session.waiting);
         if (stream === undefined) {
             return;
@@ -147,6 +147,13 @@ function add_data(session: Session): boolean {
     return true;
 }
 
+/** Reports whether `take_output` can return something. */
+function has_output(session: Session): boolean {
+    const { small, large } = session;
+    const can_start = session.is_ready && session.waiting_count > 0 && session.active < session.max_streams;
+    return session.out_size > 0 || can_start || small.first <= small.last || large.first <= large.last;
+}
+
 /** Returns all that can be sent now, empty if that is nothing. */
 function take_output(session: Session): string {
     start_waiting(session);
@@ -159,4 +166,4 @@ function take_output(session: Session): string {
     return out;
 }
 
-export { add_frame, add_waiting, drop, enqueue, take_output };
+export { add_frame, add_waiting, drop, enqueue, has_output, take_output };

@@ -100,6 +100,26 @@ function cancel(session: Session, stream: Stream): void {
     streams.abort(session, stream, "canceled", ErrorCode.CANCEL);
 }
 
+/** Cancels the streams whose users no longer exist. The arguments are those of `is_obsolete`. */
+function cancel_obsolete(session: Session, time: number, is_exiting: boolean, is_moving: boolean): void {
+    const { waiting } = session;
+    const obsolete: Stream[] = [];
+    for (const [, stream] of session.streams) {
+        if (stream.listener.is_obsolete(time, is_exiting, is_moving)) {
+            obsolete.push(stream);
+        }
+    }
+    for (const i of $range(waiting.first, waiting.last)) {
+        const stream = waiting.items.get(i)!;
+        if (!stream.is_closed && stream.listener.is_obsolete(time, is_exiting, is_moving)) {
+            obsolete.push(stream);
+        }
+    }
+    for (const stream of obsolete) {
+        cancel(session, stream);
+    }
+}
+
 /** Sends a PING. `session.pings` counts those without an answer. */
 function ping(session: Session): void {
     session.pings = session.pings + 1;
@@ -132,7 +152,7 @@ function fail(session: Session): void {
     streams.close_waiting(session, 0);
 }
 
-/** Creates a session. Its first output starts the connection; streams can follow without waiting for the server. */
+/** Creates a session. Its first output starts the connection; streams follow when the server has sent its settings. */
 function create(): Session {
     const settings = frames.settings([
         [Setting.HEADER_TABLE_SIZE, 0],
@@ -148,7 +168,7 @@ function create(): Session {
             active: 0,
             next_id: 1,
             out: [frames.PREFACE, settings, grant],
-            out_size: 0,
+            out_size: frames.PREFACE.length + settings.length + grant.length,
             waiting: queues.new<Stream>(),
             waiting_count: 0,
             small: queues.new<Stream>(),
@@ -170,4 +190,4 @@ function create(): Session {
     return session;
 }
 
-export { cancel, consume, create as new, fail, open, ping, receive, send };
+export { cancel, cancel_obsolete, consume, create as new, fail, open, ping, receive, send };

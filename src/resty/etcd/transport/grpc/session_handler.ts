@@ -78,10 +78,9 @@ function on_data(
         return undefined;
     }
     stream.consumed = stream.consumed + flow_size - (last - from + 1); // the padding
-    if (last >= from) {
-        stream.listener.on_data(s, from, last);
-    }
-    if (is_end) {
+    if (last >= from && stream.listener.on_data(s, from, last) !== undefined) {
+        streams.abort(this, stream, "malformed", ErrorCode.CANCEL);
+    } else if (is_end) {
         complete(this, stream);
     }
     return undefined;

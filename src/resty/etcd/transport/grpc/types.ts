@@ -1,5 +1,8 @@
+import type { Semaphore } from "ngx.semaphore";
+import type { TimerLoop } from "../../base/timer_loop";
 import type { Message } from "../../protocol/message";
 import type { MessageType } from "../../protocol/schema";
+import type { Fault } from "../fault";
 import type { Headers } from "../transport";
 import type { Decoder } from "./hpack";
 import type { ConnectionError } from "./http2_error";
@@ -104,10 +107,18 @@ interface StreamListener {
     on_headers(headers: Headers, is_trailers: boolean): void;
     /**
      * Receives data, which are `s` from `from` to `last`. They count against the stream's window until `session.consume`.
+     * @returns what is wrong with them: the stream is then reset
      */
-    on_data(s: string, from: number, last: number): void;
+    on_data(s: string, from: number, last: number): Problem;
     /** Receives the end. No other method is called after it. */
     on_close(end: StreamEnd): void;
+    /**
+     * Reports whether the user of the stream no longer exists, or must not have it any more. Called regularly.
+     * @param time now
+     * @param is_exiting the worker is exiting
+     * @param is_moving the connection has to end soon, and another one replaces it
+     */
+    is_obsolete(time: number, is_exiting: boolean, is_moving: boolean): boolean;
 }
 
 /** A request and its response on a connection. */
@@ -175,15 +186,76 @@ interface Session extends FrameHandler {
     pings: number;
 }
 
+/** A server. What is known of it outlasts its connections. */
+interface Peer {
+    /** Address and port, or the path of a unix socket. */
+    readonly name: string;
+    readonly host: string;
+    readonly port: number | undefined;
+    /** The connection of the next calls; nil if they have to dial. */
+    connection: Connection | undefined;
+    /** Connections in a row that have ended before the server's SETTINGS. */
+    failures: number;
+    /** No connection before that time. */
+    next_dial_at: number;
+    /** Why the last of these connections has ended. */
+    last_fault: Fault | undefined;
+    /** Seconds without a byte after which a connection with streams sends PING. */
+    ping_interval: number;
+}
+
+/** A connection: its session, its socket and the light threads that serve them. */
+interface Connection {
+    readonly peer: Peer;
+    readonly session: Session;
+    /** Nil until it is created, at the end of the construction. */
+    loop: TimerLoop;
+    /** Wakes the owner. */
+    readonly owner: Semaphore;
+    /** Wakes the light thread that sends. */
+    readonly writer: Semaphore;
+    /** The writer has been woken, and has not looked for output since. */
+    is_writer_awake: boolean;
+    sock: ngx.socket.Tcp | undefined;
+    /** Why it ends; nil while it lasts. */
+    fault: Fault | undefined;
+    /** Its owner has begun to serve it. */
+    has_run: boolean;
+    /** Streams were open at the last check. */
+    is_busy: boolean;
+    busy_since: number;
+    /** When streams were last open, and the next stream ID of that time. */
+    idle_since: number;
+    last_id: number;
+    dialed_at: number;
+    /** When the last byte arrived, and when the last PING was sent. */
+    received_at: number;
+    pinged_at: number;
+    /** The interval of PINGs has been doubled because of this connection. */
+    has_heeded: boolean;
+}
+
+/** A request, and the light thread that waits for its response. */
+interface Exchange {
+    connection: Connection;
+    stream: Stream;
+    /** Wakes the light thread. */
+    readonly signal: Semaphore;
+    is_waiting: boolean;
+}
+
 export type {
     Codec,
     CodecOf,
+    Connection,
     Decode,
     Encode,
+    Exchange,
     Failure,
     FrameHandler,
     FrameParser,
     OpenBlock,
+    Peer,
     Queue,
     Session,
     Stream,
