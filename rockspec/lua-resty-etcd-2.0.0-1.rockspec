@@ -223,6 +223,7 @@ build = {
         ["resty.etcd.transport.http.client"] = "lua/resty/etcd/transport/http/client.lua",
         ["resty.etcd.transport.http.cosocket"] = "lua/resty/etcd/transport/http/cosocket.lua",
         ["resty.etcd.transport.http.http1"] = "lua/resty/etcd/transport/http/http1.lua",
+        ["resty.etcd.transport.http.response_head"] = "lua/resty/etcd/transport/http/response_head.lua",
         ["resty.etcd.transport.http.resty_http"] = "lua/resty/etcd/transport/http/resty_http.lua",
         ["resty.etcd.transport.http.socket_reader"] = "lua/resty/etcd/transport/http/socket_reader.lua",
         ["resty.etcd.transport.http.types"] = "lua/resty/etcd/transport/http/types.lua",

@@ -139,6 +139,87 @@ describe("driver", function()
         end)
     end)
 
+    -- Forms that RFC 9112 allows, and forms that another reader could understand differently: these must be errors. "%d" and
+    -- "%x" stand for the length of the body.
+    local status_lines = {
+        good = { "HTTP/1.1 200 OK", "HTTP/1.1 200", "HTTP/1.1 200 ", "HTTP/1.1 200 \tx: 500 OK" },
+        bad = { "HTTP/1.1 2000 OK", "HTTP/1.1  200 OK", "HTTP/1.1\t200 OK", "HTTP/1.2 200 OK", " HTTP/1.1 200 OK", "HTTP/1.1 200\tOK", "HTTP/1.1 200 O\0K",
+            "HTTP/1.1 200 O\rK", "HTTP/1.1 200 OK\nX: y", "HTTP/1.1 +200 OK", "HTTP/1.1 2e2 OK", "HTTP/11 200 OK", "HTTP/1.1 0200 OK", "HTTP/1.1 20 OK",
+            "HTTP/1.1 101 Switching Protocols", "\r\nHTTP/1.1 200 OK", "HTTP/1.1 200 OK\127", "HTTP/1.1 -00 OK", "HTTP/1.1 099 OK", "HTTP/1.10 200 OK" },
+    }
+    local lengths = {
+        good = { "Content-Length: %d", "content-length:%d", "CONTENT-LENGTH: \t%d \t", "Content-Length: 00%d" },
+        bad = { "Content-Length: %d\r\ncontent-length: %d", "Content-Length: 7\r\ncontent-length: %d", "content-length: %d\r\nContent-Length: 7",
+            "Content-Length: %d, %d", "Content-Length : %d", "Content-Length\t: %d", " Content-Length: %d", "X: y\r\n Content-Length: %d",
+            "X: y\r\n\tContent-Length: %d", "Content-Length: +%d", "Content-Length: -%d", "Content-Length: 0x%x", "Content-Length: %d.0",
+            "Content-Length: %de0", "Content-Length: %d;", 'Content-Length: "%d"', "Content-Length: %d\0", "Content-Length: \v%d",
+            "Content-Length:\r%d", "Content-Length:\n%d", "Content-Length: %d %d", "Content-Length: ", "Content-Length: nan", "Content-Length: inf",
+            "Content-Length: 1" .. ("0"):rep(300), "Content-Length: 99999999999999999999%d", "Content\0-Length: %d\r\nContent-Length: %d" },
+    }
+    local codings = {
+        good = { "Transfer-Encoding: chunked", "transfer-encoding:CHUNKED", "TRANSFER-ENCODING: \tChunked\t" },
+        bad = { "Transfer-Encoding: xchunked", "Transfer-Encoding: chunkedx", "Transfer-Encoding: gzip, chunked", "Transfer-Encoding: chunked, identity",
+            "Transfer-Encoding: chunked, chunked", "Transfer-Encoding: chunked;q=1", "Transfer-Encoding: identity", "Transfer-Encoding: \vchunked",
+            "Transfer-Encoding: chunked\0", "Transfer-Encoding : chunked", "Transfer-Encoding: chunked\r\ntransfer-encoding: identity",
+            "transfer-encoding: identity\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: %d",
+            "content-length: %d\r\nTransfer-Encoding: chunked", "Transfer-Encoding:\r\n chunked", 'Transfer-Encoding: "chunked"', "Transfer-Encoding: ",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked," },
+    }
+    local others = {
+        good = { "X-A: b", "X-A: \t", "X-A:", "!#$%&'*+-.^_`|~: ~", "X-A: \200\255", "Connection: keep-alive", "x-a: c" },
+        bad = { "X\0: y", "X: y\0z", "X: \127", "no colon", ": empty", " folded", "\tfolded", "X Y: z", "X: y\rz", "X: y\nZ: w", "X(: y", "X: \27[2J",
+            ("A: b\r\n"):rep(300) .. "A: b", "\200: x", "X\r: y" },
+    }
+    local size_lines = {
+        good = { "%x", "%X", "0%x", "%x;a=b", "%x ; a", "%x \t", '%x;a="b;c"' },
+        bad = { "%x\n", " %x", "-%x", "+%x", "0x%x", "%x.", "%x,", "%x\0", "%x;a\0b", "%x\r", "%x %x", "%x\v", "%xh", "000000000%x", "%x;" .. ("x"):rep(2000), "\t%x" },
+    }
+    local trailers = {
+        good = { "", "A: b\r\n", "Grpc-Trailer-Content-Type: application/grpc\r\n" },
+        bad = { ("A: b\r\n"):rep(200), "A\0: b\r\n", "A: b\nC: d\r\n", "\r\0\r\n" },
+    }
+    local floods = { good = { "", "", interim[1], interim[2] .. interim[3] }, bad = { interim[1]:rep(60), "HTTP/1.1 100 \0\r\n\r\n", "HTTP/1.1 102 X\r\n Y: z\r\n\r\n" } }
+
+    -- Returns a response with this body, and whether all its parts are of good forms.
+    local function compose(random, body)
+        local is_chunked = random(2) == 1
+        local kinds = { status_lines, is_chunked and codings or lengths, others, floods, is_chunked and size_lines or nil, is_chunked and trailers or nil }
+        local flawed = random(2) == 1 and kinds[random(#kinds)] or nil
+        local function part(forms)
+            local of = forms == flawed and forms.bad or forms.good
+            local form = of[random(#of)]
+            return (form:gsub("%%[dxX]", function(format) return format:format(#body) end))
+        end
+        local lines = { part(kinds[2]) }
+        for _ = 1, random(3) - (others == flawed and 0 or 1) do
+            table.insert(lines, random(#lines + 1), part(others))
+        end
+        local head = part(floods) .. part(status_lines) .. "\r\n" .. table.concat(lines, "\r\n") .. "\r\n\r\n"
+        if not is_chunked then
+            return head .. body, not flawed
+        end
+        return head .. part(size_lines) .. "\r\n" .. body .. "\r\n0\r\n" .. part(trailers) .. "\r\n", not flawed
+    end
+
+    it("accepts a response only if every reader of HTTP finds the same end", function()
+        hostile.run {
+            name = "ambiguous framing", cases = hostile.scale(3000), timeout = TIMEOUT,
+            one = function(self, case, random)
+                local response, is_good = compose(random, body_of(case))
+                local rest = random(2) == 1 and fake.reply(body_of("of another")) or ""
+                self.cli.timeout = is_good and 30 or TIMEOUT
+                self.scripts[1] = { response .. rest, not is_good and fake.CLOSE or nil }
+                local problem, res, err, details = self.timed(self.cli.timeout, self.cli.get, self.cli, "/bad")
+                local value = res and res.body.kvs and res.body.kvs[1].value
+                self.cli.timeout = TIMEOUT
+                if problem or is_good and value ~= tostring(case) and value ~= case then
+                    return problem or "a valid response was not accepted: " .. tostring(err)
+                end
+                return not is_good and res and "an ambiguous response was accepted" or hostile.wrong_result(res, err, details)
+            end,
+        }
+    end)
+
     it("returns an error when the server resets the connection", function()
         hostile.run {
             name = "resets", cases = hostile.scale(10), timeout = TIMEOUT,

@@ -27,6 +27,7 @@ local CANCELED = faults.make_fault("closed", "closed")
 ---@field chunked boolean
 ---@field state "done"|"data"|"size"|"gap"|"trailer"
 ---@field left number? Bytes left of the chunk or the body; nil if the body ends with the connection.
+---@field trailers number Lines of the trailer section.
 ---@field malformed resty.etcd.transport.fault.Fault? An error in the framing: the bytes behind it have no meaning.
 ---@field closed boolean
 ---@field check_interval number Longest time in seconds before a read notices that it has ended without the server.
@@ -102,8 +103,13 @@ local function decode(body)
                 body.left = size
                 body.state = size == 0 and "trailer" or "data"
             end
-        elseif line == "" then
-            body.state = "done"
+        else
+            body.trailers = body.trailers + 1
+            local is_end, bad = http1.ends_trailers(line, body.trailers)
+            body.malformed = bad
+            if is_end == true then
+                body.state = "done"
+            end
         end
     end
     return nil
@@ -221,7 +227,7 @@ local mt = {__index = methods}
 
 --- Creates a body that is read as it arrives.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
----@param head resty.etcd.transport.http.http1.Head
+---@param head resty.etcd.transport.http.response_head.Head
 ---@return resty.etcd.transport.http.types.Body
 local function create(source, head)
     local chunked = head.framing == "chunked"
@@ -230,6 +236,7 @@ local function create(source, head)
         chunked = chunked,
         state = chunked and "size" or "data",
         left = head.framing == "length" and head.length or nil,
+        trailers = 0,
         malformed = nil,
         closed = false,
         check_interval = FOREVER,

@@ -47,7 +47,7 @@ end
 ---@param template resty.etcd.transport.http.types.RequestTemplate
 ---@param context resty.etcd.transport.transport.RequestContext
 ---@param body string
----@return resty.etcd.transport.http.http1.Head? head
+---@return resty.etcd.transport.http.response_head.Head? head
 ---@return resty.etcd.transport.http.socket_reader.SocketReader? source
 ---@return resty.etcd.transport.fault.Fault? fault
 ---@return boolean? sent
@@ -68,7 +68,7 @@ local function send_on(sock, reused, link, connector, template, context, body)
     local head, head_err = http1.read_head(source)
     if head == nil then
         sock:close()
-        local stale = reused and not source.has_received and faults.is_connection_closed(head_err)
+        local stale = reused and source.received == 0 and faults.is_connection_closed(head_err)
         return nil, nil, head_err, true, stale
     end
     return head, source
@@ -79,7 +79,7 @@ end
 ---@param template resty.etcd.transport.http.types.RequestTemplate
 ---@param context resty.etcd.transport.transport.RequestContext
 ---@param body string
----@return resty.etcd.transport.http.http1.Head? head
+---@return resty.etcd.transport.http.response_head.Head? head
 ---@return resty.etcd.transport.http.socket_reader.SocketReader? source
 ---@return resty.etcd.transport.fault.Fault? fault
 ---@return boolean? sent
@@ -140,7 +140,8 @@ local function request(connector, template, context, body)
         source.sock:close()
         return nil, faults.to_failure(body_err, true)
     end
-    local keepalive = head.keepalive and socket_reader.available(source) == 0
+    local is_drained = template.target.scheme ~= "https" or not socket_reader.can_have_hidden_bytes(source)
+    local keepalive = head.keepalive and socket_reader.available(source) == 0 and is_drained
     return {
         status = head.status,
         headers = http1.own_headers(head),

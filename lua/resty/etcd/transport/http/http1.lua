@@ -2,12 +2,10 @@
 local _M = {}
 local clock = require("resty.etcd.base.clock")
 local faults = require("resty.etcd.transport.fault")
+local response_head = require("resty.etcd.transport.http.response_head")
 local socket_reader = require("resty.etcd.transport.http.socket_reader")
-local byte = string.byte
-local sub = string.sub
-local find = string.find
+local time_slice = require("resty.etcd.base.time_slice")
 local match = string.match
-local lower = string.lower
 local concat = table.concat
 local format = string.format
 local floor = math.floor
@@ -24,15 +22,20 @@ local HEAD_START = 0.1
 --- Upper bound in seconds of that share.
 local MAX_HEAD_START = 0.1
 
---- Longest body in bytes. etcd sends nothing that long.
-local MAX_BODY = 512 * 1024 * 1024
+--- Interim responses that are skipped. etcd sends none, and proxies a few at most.
+local MAX_INTERIM = 32
 
----@class resty.etcd.transport.http.http1.Head
----@field status number
----@field headers table
----@field framing "length"|"chunked"|"close"
----@field length number Bytes of the body; only with framing "length".
----@field keepalive boolean The server accepts another request on this connection.
+--- Longest line in front of a chunk in bytes, with its extensions. etcd sends none of these.
+local MAX_CHUNK_LINE = 1024
+
+--- Trailer fields that are skipped. etcd's gateway sends 3.
+local MAX_TRAILERS = 100
+
+--- Small parts of a body that are joined before more are collected: each costs 40 bytes of Lua memory.
+local MAX_PARTS = 1024
+
+--- Longest size of a chunk in hexadecimal digits.
+local MAX_SIZE_DIGITS = 8
 
 --- Longest timeout in milliseconds: gRPC allows 8 digits.
 local MAX_SERVER_TIME = 99999999
@@ -98,138 +101,6 @@ local function format_request(template, context, body)
     return template.head .. fields .. "Content-Length: " .. tostring(#body) .. "\r\n\r\n" .. body
 end
 
---- Parses the header fields after the status line. Returns nil if they are malformed.
----@param head string
----@param from number
----@return table?
-local function parse_fields(head, from)
-    local headers = {}
-    local start = from
-    while start <= #head do
-        local stop = find(head, "\r\n", start, true)
-        if stop == nil then
-            stop = #head + 1
-        end
-        local colon = find(head, ":", start, true)
-        if colon == nil or colon >= stop or colon == start then
-            return nil
-        end
-        local value_at = colon + 1
-        while byte(head, value_at) == 32 do
-            value_at = value_at + 1
-        end
-        local name = sub(head, start, colon - 1)
-        local value = sub(head, value_at, stop - 1)
-        local earlier = headers[name]
-        headers[name] = earlier ~= nil and earlier .. ", " .. value or value
-        start = stop + 2
-    end
-    return headers
-end
-
---- Returns a header field by its name in lower case; names are case-insensitive.
----@param headers table
----@param name string
----@return string?
-local function field(headers, name)
-    for key, value in pairs(headers) do
-        if #key == #name and lower(key) == name then
-            return value
-        end
-    end
-    return nil
-end
-
-local function has_token(value, token)
-    if value == nil then
-        return false
-    end
-    local from = find(
-        lower(value),
-        token,
-        1,
-        true
-    )
-    return from ~= nil
-end
-
---- Determines from the header fields how the body ends.
----@param status number
----@param headers table
----@param is_http11 boolean
----@return resty.etcd.transport.http.http1.Head? # the head; nil if the length of the body is invalid
-local function make_head(status, headers, is_http11)
-    local connection = field(headers, "connection")
-    local keepalive = not has_token(connection, "close")
-    if not is_http11 then
-        keepalive = has_token(connection, "keep-alive")
-    end
-    if has_token(
-        field(headers, "transfer-encoding"),
-        "chunked"
-    ) then
-        return {
-            status = status,
-            headers = headers,
-            framing = "chunked",
-            length = 0,
-            keepalive = keepalive
-        }
-    end
-    if status == 204 or status == 304 then
-        return {
-            status = status,
-            headers = headers,
-            framing = "length",
-            length = 0,
-            keepalive = keepalive
-        }
-    end
-    local length_text = field(headers, "content-length")
-    if length_text == nil then
-        return {
-            status = status,
-            headers = headers,
-            framing = "close",
-            length = 0,
-            keepalive = false
-        }
-    end
-    local digits = match(length_text, "^(%d+)%s*$")
-    local length = tonumber(digits)
-    if length == nil or length > MAX_BODY then
-        return nil
-    end
-    return {
-        status = status,
-        headers = headers,
-        framing = "length",
-        length = length,
-        keepalive = keepalive
-    }
-end
-
---- Parses status line and header fields.
----@param text string
----@return resty.etcd.transport.http.http1.Head? # the head; nil if it is malformed
-local function parse_head(text)
-    local digits = match(text, "^HTTP/1%.%d ([1-9]%d%d)")
-    local status = tonumber(digits)
-    if status == nil then
-        return nil
-    end
-    local line_end = find(text, "\r\n", 10, true)
-    local headers = parse_fields(text, line_end ~= nil and line_end + 2 or #text + 1)
-    if headers == nil then
-        return nil
-    end
-    return make_head(
-        status,
-        headers,
-        byte(text, 8) == 49
-    )
-end
-
 --- Parsed heads by text. The heads of a server differ only in length and, once per second, in the date.
 local parsed_heads = {}
 local parsed_count = 0
@@ -237,7 +108,13 @@ local parsed_count = 0
 --- Heads that are cached before the cache is emptied.
 local MAX_PARSED = 64
 
+--- Longest head in bytes that is cached.
+local MAX_CACHED_LENGTH = 4096
+
 local function remember(text, head)
+    if #text > MAX_CACHED_LENGTH then
+        return
+    end
     if parsed_count >= MAX_PARSED then
         parsed_heads = {}
         parsed_count = 0
@@ -247,7 +124,7 @@ local function remember(text, head)
 end
 
 --- Returns a copy of the header fields, which the caller can change.
----@param head resty.etcd.transport.http.http1.Head
+---@param head resty.etcd.transport.http.response_head.Head
 ---@return table
 local function own_headers(head)
     if has_clone then
@@ -262,17 +139,17 @@ end
 
 --- Reads the head of the final response and skips interim ones (1xx).
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
----@return resty.etcd.transport.http.http1.Head? res
+---@return resty.etcd.transport.http.response_head.Head? res
 ---@return resty.etcd.transport.fault.Fault? err
 local function read_head(source)
-    while true do
+    for _ = 0, MAX_INTERIM do
         local text, err = socket_reader.read_head(source)
         if text == nil then
             return nil, err
         end
         local head = parsed_heads[text]
         if head == nil then
-            head = parse_head(text)
+            head = response_head.parse(text)
             if head == nil then
                 return nil, faults.make_fault("malformed", "malformed reply: bad HTTP head")
             end
@@ -282,47 +159,96 @@ local function read_head(source)
             return head
         end
     end
+    return nil, faults.make_fault("malformed", "malformed reply: too many interim responses")
 end
 
---- Parses the first line of a chunk. Returns its size, or nil if the line is malformed.
+--- Parses the line in front of a chunk. Returns the size of the chunk, or nil if the line is malformed.
 ---@param line string
 ---@return number?
 local function parse_chunk_size(line)
-    local digits = match(line, "^(%x+)%s*$")
-    local hex = digits or (match(line, "^(%x+)%s*;"))
-    if hex == nil or #hex > 8 then
+    if #line > MAX_CHUNK_LINE or response_head.has_control_characters(line) then
+        return nil
+    end
+    local hex = match(line, "^%x+")
+    if hex == nil or #hex > MAX_SIZE_DIGITS then
+        return nil
+    end
+    local after = match(line, "^[ \t]*(.?)", #hex + 1)
+    if after ~= "" and after ~= ";" then
         return nil
     end
     local size = tonumber(hex, 16)
-    return size ~= nil and size <= MAX_BODY and size or nil
+    return size <= response_head.MAX_BODY and size or nil
+end
+
+--- Reports whether the trailer section ends with a line.
+---@param line string
+---@param count number of lines up to this one
+---@return boolean? res # nil and a fault if there are too many lines, or if this one is malformed
+---@return resty.etcd.transport.fault.Fault? err
+local function ends_trailers(line, count)
+    if count > MAX_TRAILERS then
+        return nil, faults.make_fault("malformed", "malformed reply: too many trailers")
+    end
+    if response_head.has_control_characters(line) then
+        return nil, faults.make_fault("malformed", "malformed reply: bad trailer")
+    end
+    return line == ""
 end
 
 --- Skips trailer fields up to the empty line. Returns a fault or nil.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@return resty.etcd.transport.fault.Fault?
 local function skip_trailers(source)
-    for _ = 1, 100 do
+    local count = 0
+    while true do
         local line, err = read_line(source)
         if line == nil then
             return err
         end
-        if line == "" then
+        count = count + 1
+        local is_end, bad = ends_trailers(line, count)
+        if is_end == nil then
+            return bad
+        end
+        if is_end then
             return nil
         end
     end
-    return faults.make_fault("malformed", "malformed reply: too many trailers")
+end
+
+--- Reads a chunk and the line break after it.
+---@param source resty.etcd.transport.http.socket_reader.SocketReader
+---@param size number
+---@return string? res
+---@return resty.etcd.transport.fault.Fault? err
+local function read_chunk(source, size)
+    local data, data_err = read_exact(source, size)
+    if data == nil then
+        return nil, data_err
+    end
+    local ____end, end_err = read_exact(source, 2)
+    if ____end == nil then
+        return nil, end_err
+    end
+    if ____end ~= "\r\n" then
+        return nil, faults.make_fault("malformed", "malformed reply: bad chunk end")
+    end
+    return data
 end
 
 local function read_chunked(source)
+    local joined = {}
     local parts = {}
     local total = 0
+    local slice = time_slice.start()
     while true do
         local line, err = read_line(source)
         if line == nil then
             return nil, err
         end
         local size = parse_chunk_size(line)
-        if size == nil or total + size > MAX_BODY then
+        if size == nil or total + size > response_head.MAX_BODY then
             return nil, faults.make_fault("malformed", "malformed reply: bad chunk size")
         end
         if size == 0 then
@@ -330,21 +256,20 @@ local function read_chunked(source)
             if trailer_err ~= nil then
                 return nil, trailer_err
             end
-            return concat(parts)
+            joined[#joined + 1] = concat(parts)
+            return concat(joined)
         end
-        local data, data_err = read_exact(source, size)
+        local data, data_err = read_chunk(source, size)
         if data == nil then
             return nil, data_err
         end
-        local ____end, end_err = read_exact(source, 2)
-        if ____end == nil then
-            return nil, end_err
-        end
-        if ____end ~= "\r\n" then
-            return nil, faults.make_fault("malformed", "malformed reply: bad chunk end")
-        end
-        parts[#parts + 1] = data
         total = total + size
+        parts[#parts + 1] = data
+        if #parts >= MAX_PARTS then
+            joined[#joined + 1] = concat(parts)
+            parts = {}
+        end
+        time_slice.yield_if_due(slice)
     end
 end
 
@@ -362,7 +287,8 @@ local function read_to_end(source)
     end
     local parts = {socket_reader.take_all(source)}
     local total = #parts[1]
-    while total <= MAX_BODY do
+    local slice = time_slice.start()
+    while total <= response_head.MAX_BODY do
         local err = socket_reader.read_more(source)
         if (err and err.kind) == "closed" then
             return concat(parts)
@@ -372,13 +298,14 @@ local function read_to_end(source)
         end
         total = total + socket_reader.available(source)
         parts[#parts + 1] = socket_reader.take_all(source)
+        time_slice.yield_if_due(slice)
     end
     return nil, faults.make_fault("malformed", "malformed reply: body too long")
 end
 
 --- Reads the complete body.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
----@param head resty.etcd.transport.http.http1.Head
+---@param head resty.etcd.transport.http.response_head.Head
 ---@return string? res
 ---@return resty.etcd.transport.fault.Fault? err
 local function read_body(source, head)
@@ -390,7 +317,7 @@ local function read_body(source, head)
     end
     return read_to_end(source)
 end
-_M.field = field
+_M.ends_trailers = ends_trailers
 _M.format_head = format_head
 _M.format_request = format_request
 _M.own_headers = own_headers

@@ -19,6 +19,9 @@ local DRIFT = 0.005
 --- Longest line, and longest head of a response, in bytes.
 local MAX_LINE = 65536
 
+--- Bytes of which nginx's buffers are multiples.
+local BUFFER_UNIT = 1024
+
 --- Longest timeout that nginx accepts.
 local MAX_TIMEOUT_MS = 2147483647
 
@@ -29,7 +32,7 @@ local MAX_TIMEOUT_MS = 2147483647
 ---@field at number Index of the first byte not consumed.
 ---@field deadline number?
 ---@field timeouts_set_at number Time at which the socket timeouts were set.
----@field has_received boolean Bytes have arrived on the connection.
+---@field received number Bytes that have arrived.
 
 --- Returns milliseconds for a socket, never 0, which means nginx's default.
 ---@param seconds number
@@ -71,7 +74,7 @@ local function create(sock, deadline, timeouts_set_at)
         at = 1,
         deadline = deadline,
         timeouts_set_at = timeouts_set_at,
-        has_received = false
+        received = 0
     }
 end
 
@@ -99,6 +102,15 @@ end
 ---@return number
 local function available(source)
     return #source.buffer - source.at + 1
+end
+
+--- Reports whether OpenSSL can have decrypted bytes that were not read. nginx passes on as many as its buffer takes
+--- (`lua_socket_buffer_size`, usually a multiple of 1 KiB), and notices only those on an idle connection that are not decrypted
+--- yet. If the buffer is not full, there are none.
+---@param source resty.etcd.transport.http.socket_reader.SocketReader
+---@return boolean
+local function can_have_hidden_bytes(source)
+    return source.received % BUFFER_UNIT == 0
 end
 
 --- Consumes all buffered bytes.
@@ -133,7 +145,7 @@ local function read_more(source)
     if data == nil then
         return faults.of_socket(err)
     end
-    source.has_received = true
+    source.received = source.received + #data
     source.buffer = available(source) == 0 and data or take_all(source) .. data
     source.at = 1
     return nil
@@ -153,7 +165,7 @@ local function receive_plain(source, what)
     if data == nil then
         return nil, faults.of_socket(err)
     end
-    source.has_received = true
+    source.received = source.received + #data + 1
     return data
 end
 
@@ -252,6 +264,7 @@ local function read_exact(source, n)
     end
 end
 _M.available = available
+_M.can_have_hidden_bytes = can_have_hidden_bytes
 _M.new = create
 _M.read_more = read_more
 _M.read_exact = read_exact

@@ -15,6 +15,7 @@ import * as http_client from "../http/client";
 import * as json_codec from "./json_codec";
 import * as chunked_json from "./chunked_json";
 import type { Rpc } from "../../protocol/rpc";
+import * as time_slice from "../../base/time_slice";
 import * as urls from "../../endpoint/url";
 import type { Attempt, Failure, LocalFailure, Reply, Stream, Transport } from "../transport";
 
@@ -176,6 +177,7 @@ function unary(this: Gateway, rpc: Rpc, payload: string, attempt: Attempt): Resu
 function read_error_body(body: Body, deadline: number | undefined): string {
     const parts: string[] = [];
     let length = 0;
+    const slice = time_slice.start();
     while (length < MAX_ERROR_BODY) {
         const [bytes] = body.read(deadline !== undefined ? deadline - now() : undefined);
         if (bytes === undefined || bytes === "") {
@@ -183,6 +185,7 @@ function read_error_body(body: Body, deadline: number | undefined): string {
         }
         parts.push(bytes);
         length = length + bytes.length;
+        time_slice.yield_if_due(slice); // small chunks that have arrived already are read without waiting
     }
     body.close();
     return sub(concat(parts), 1, MAX_ERROR_BODY);

@@ -2,7 +2,7 @@ import * as clock from "../../base/clock";
 import type { Fault } from "../fault";
 import * as faults from "../fault";
 import type { Body } from "./types";
-import type { Head } from "./http1";
+import type { Head } from "./response_head";
 import * as http1 from "./http1";
 import * as socket_reader from "./socket_reader";
 import type { SocketReader } from "./socket_reader";
@@ -33,6 +33,8 @@ interface Fields {
     state: State;
     /** Bytes left of the chunk or the body; nil if the body ends with the connection. */
     left: number | undefined;
+    /** Lines of the trailer section. */
+    trailers: number;
     /** An error in the framing: the bytes behind it have no meaning. */
     malformed: Fault | undefined;
     closed: boolean;
@@ -101,8 +103,13 @@ function decode(body: Fields): string | undefined {
                 body.left = size;
                 body.state = size === 0 ? "trailer" : "data";
             }
-        } else if (line === "") {
-            body.state = "done";
+        } else {
+            body.trailers = body.trailers + 1;
+            const [is_end, bad] = http1.ends_trailers(line, body.trailers);
+            body.malformed = bad;
+            if (is_end === true) {
+                body.state = "done";
+            }
         }
     }
     return undefined;
@@ -218,6 +225,7 @@ function create(source: SocketReader, head: Head): Body {
         chunked,
         state: chunked ? "size" : "data",
         left: head.framing === "length" ? head.length : undefined,
+        trailers: 0,
         malformed: undefined,
         closed: false,
         check_interval: FOREVER,

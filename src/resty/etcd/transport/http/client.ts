@@ -7,8 +7,8 @@ import * as phase from "../../base/phase";
 import * as cosocket from "./cosocket";
 import type { Connected, Connector, StreamResponse, Response, RequestTemplate } from "./types";
 import * as failures from "../failure";
-import type { Head } from "./http1";
 import * as http1 from "./http1";
+import type { Head } from "./response_head";
 import type { SocketReader } from "./socket_reader";
 import * as socket_reader from "./socket_reader";
 
@@ -64,7 +64,7 @@ function send_on(
     const [head, head_err] = http1.read_head(source);
     if (head === undefined) {
         sock.close();
-        const stale = reused && !source.has_received && faults.is_connection_closed(head_err);
+        const stale = reused && source.received === 0 && faults.is_connection_closed(head_err);
         return $multi(undefined, undefined, head_err, true, stale);
     }
     return $multi(head, source);
@@ -122,7 +122,8 @@ function request(
         return $multi(undefined, faults.to_failure(body_err, true));
     }
     // bytes after the response would be taken for the next one: the connection is not reused
-    const keepalive = head.keepalive && socket_reader.available(source) === 0;
+    const is_drained = template.target.scheme !== "https" || !socket_reader.can_have_hidden_bytes(source);
+    const keepalive = head.keepalive && socket_reader.available(source) === 0 && is_drained;
     return $multi({ status: head.status, headers: http1.own_headers(head), body: text, sock: source.sock, keepalive });
 }
 

@@ -3,15 +3,14 @@ import * as clock from "../../base/clock";
 import type { Fault } from "../fault";
 import * as faults from "../fault";
 import type { ExtraHeaders, RequestTemplate } from "./types";
+import * as response_head from "./response_head";
+import type { Head } from "./response_head";
 import * as socket_reader from "./socket_reader";
 import type { SocketReader } from "./socket_reader";
 import type { Target } from "../../endpoint/url";
+import * as time_slice from "../../base/time_slice";
 
-const byte = string.byte;
-const sub = string.sub;
-const find = string.find as StringFind;
 const match = string.match;
-const lower = string.lower;
 const concat = table.concat;
 const format = string.format;
 const floor = math.floor;
@@ -28,23 +27,19 @@ const HEAD_START = 0.1;
 /** Upper bound in seconds of that share. */
 const MAX_HEAD_START = 0.1;
 
-/** Longest body in bytes. etcd sends nothing that long. */
-const MAX_BODY = 512 * 1024 * 1024;
+/** Interim responses that are skipped. etcd sends none, and proxies a few at most. */
+const MAX_INTERIM = 32;
+/** Longest line in front of a chunk in bytes, with its extensions. etcd sends none of these. */
+const MAX_CHUNK_LINE = 1024;
+/** Trailer fields that are skipped. etcd's gateway sends 3. */
+const MAX_TRAILERS = 100;
+/** Small parts of a body that are joined before more are collected: each costs 40 bytes of Lua memory. */
+const MAX_PARTS = 1024;
 
 type CloneTable = (this: void, headers: Headers) => Headers;
 
-/** How a body ends. */
-type Framing = "chunked" | "length" | "close";
-
-interface Head {
-    readonly status: number;
-    readonly headers: Headers;
-    readonly framing: Framing;
-    /** Bytes of the body; only with framing "length". */
-    readonly length: number;
-    /** The server accepts another request on this connection. */
-    readonly keepalive: boolean;
-}
+/** Longest size of a chunk in hexadecimal digits. */
+const MAX_SIZE_DIGITS = 8;
 
 /** Longest timeout in milliseconds: gRPC allows 8 digits. */
 const MAX_SERVER_TIME = 99999999;
@@ -93,102 +88,18 @@ function format_request(template: RequestTemplate, context: RequestContext, body
     return `${template.head}${fields}Content-Length: ${body.length}\r\n\r\n${body}`;
 }
 
-/** Parses the header fields after the status line. Returns nil if they are malformed. */
-function parse_fields(head: string, from: number): Headers | undefined {
-    const headers: Headers = new LuaMap();
-    let start = from;
-    while (start <= head.length) {
-        let [stop] = find(head, "\r\n", start, true);
-        stop ??= head.length + 1;
-        const [colon] = find(head, ":", start, true);
-        if (colon === undefined || colon >= stop || colon === start) {
-            return undefined;
-        }
-        let value_at = colon + 1;
-        while (byte(head, value_at) === 32) {
-            value_at = value_at + 1;
-        }
-        const name = sub(head, start, colon - 1);
-        const value = sub(head, value_at, stop - 1);
-        const earlier = headers.get(name);
-        headers.set(name, earlier !== undefined ? `${earlier}, ${value}` : value);
-        start = stop + 2;
-    }
-    return headers;
-}
-
-/** Returns a header field by its name in lower case; names are case-insensitive. */
-function field(headers: Headers, name: string): string | undefined {
-    for (const [key, value] of headers) {
-        if (key.length === name.length && lower(key) === name) {
-            return value;
-        }
-    }
-    return undefined;
-}
-
-function has_token(value: string | undefined, token: string): boolean {
-    if (value === undefined) {
-        return false;
-    }
-    const [from] = find(lower(value), token, 1, true);
-    return from !== undefined;
-}
-
-/**
- * Determines from the header fields how the body ends.
- * @returns the head; nil if the length of the body is invalid
- */
-function make_head(status: number, headers: Headers, is_http11: boolean): Head | undefined {
-    const connection = field(headers, "connection");
-    let keepalive = !has_token(connection, "close");
-    if (!is_http11) {
-        keepalive = has_token(connection, "keep-alive");
-    }
-    if (has_token(field(headers, "transfer-encoding"), "chunked")) {
-        return { status, headers, framing: "chunked", length: 0, keepalive };
-    }
-    if (status === 204 || status === 304) {
-        return { status, headers, framing: "length", length: 0, keepalive };
-    }
-    const length_text = field(headers, "content-length");
-    if (length_text === undefined) {
-        return { status, headers, framing: "close", length: 0, keepalive: false };
-    }
-    const [digits] = match(length_text, "^(%d+)%s*$");
-    const length = tonumber(digits);
-    if (length === undefined || length > MAX_BODY) {
-        return undefined;
-    }
-    return { status, headers, framing: "length", length, keepalive };
-}
-
-/**
- * Parses status line and header fields.
- * @returns the head; nil if it is malformed
- */
-function parse_head(text: string): Head | undefined {
-    // digits only: "1e9" and "inf" are numbers to Lua
-    const [digits] = match(text, "^HTTP/1%.%d ([1-9]%d%d)");
-    const status = tonumber(digits);
-    if (status === undefined) {
-        return undefined;
-    }
-    const [line_end] = find(text, "\r\n", 10, true);
-    const headers = parse_fields(text, line_end !== undefined ? line_end + 2 : text.length + 1);
-    if (headers === undefined) {
-        return undefined;
-    }
-    return make_head(status, headers, byte(text, 8) === 49);
-}
-
 /** Parsed heads by text. The heads of a server differ only in length and, once per second, in the date. */
 let parsed_heads = new LuaMap<string, Head>();
 let parsed_count = 0;
 /** Heads that are cached before the cache is emptied. */
 const MAX_PARSED = 64;
+/** Longest head in bytes that is cached. */
+const MAX_CACHED_LENGTH = 4096;
 
 function remember(text: string, head: Head): void {
+    if (text.length > MAX_CACHED_LENGTH) {
+        return;
+    }
     if (parsed_count >= MAX_PARSED) {
         parsed_heads = new LuaMap();
         parsed_count = 0;
@@ -211,14 +122,14 @@ function own_headers(head: Head): Headers {
 
 /** Reads the head of the final response and skips interim ones (1xx). */
 function read_head(source: SocketReader): Result<Head, Fault> {
-    while (true) {
+    for (const _ of $range(0, MAX_INTERIM)) {
         const [text, err] = socket_reader.read_head(source);
         if (text === undefined) {
             return $multi(undefined, err);
         }
         let head = parsed_heads.get(text);
         if (head === undefined) {
-            head = parse_head(text);
+            head = response_head.parse(text);
             if (head === undefined) {
                 return $multi(undefined, faults.make_fault("malformed", "malformed reply: bad HTTP head"));
             }
@@ -228,43 +139,88 @@ function read_head(source: SocketReader): Result<Head, Fault> {
             return $multi(head);
         }
     }
+    return $multi(undefined, faults.make_fault("malformed", "malformed reply: too many interim responses"));
 }
 
-/** Parses the first line of a chunk. Returns its size, or nil if the line is malformed. */
+/** Parses the line in front of a chunk. Returns the size of the chunk, or nil if the line is malformed. */
 function parse_chunk_size(line: string): number | undefined {
-    const [digits] = match(line, "^(%x+)%s*$");
-    const hex = digits ?? match(line, "^(%x+)%s*;")[0];
-    if (hex === undefined || hex.length > 8) {
+    if (line.length > MAX_CHUNK_LINE || response_head.has_control_characters(line)) {
         return undefined;
     }
-    const size = tonumber(hex, 16);
-    return size !== undefined && size <= MAX_BODY ? size : undefined;
+    const [hex] = match(line, "^%x+");
+    if (hex === undefined || hex.length > MAX_SIZE_DIGITS) {
+        return undefined;
+    }
+    const [after] = match(line, "^[ \t]*(.?)", hex.length + 1);
+    if (after !== "" && after !== ";") {
+        return undefined;
+    }
+    const size = tonumber(hex, 16)!;
+    return size <= response_head.MAX_BODY ? size : undefined;
+}
+
+/**
+ * Reports whether the trailer section ends with a line.
+ * @param count of lines up to this one
+ * @returns nil and a fault if there are too many lines, or if this one is malformed
+ */
+function ends_trailers(line: string, count: number): Result<boolean, Fault> {
+    if (count > MAX_TRAILERS) {
+        return $multi(undefined, faults.make_fault("malformed", "malformed reply: too many trailers"));
+    }
+    if (response_head.has_control_characters(line)) {
+        return $multi(undefined, faults.make_fault("malformed", "malformed reply: bad trailer"));
+    }
+    return $multi(line === "");
 }
 
 /** Skips trailer fields up to the empty line. Returns a fault or nil. */
 function skip_trailers(source: SocketReader): Fault | undefined {
-    for (const _ of $range(1, 100)) {
+    let count = 0;
+    while (true) {
         const [line, err] = read_line(source);
         if (line === undefined) {
             return err;
         }
-        if (line === "") {
+        count = count + 1;
+        const [is_end, bad] = ends_trailers(line, count);
+        if (is_end === undefined) {
+            return bad;
+        }
+        if (is_end) {
             return undefined;
         }
     }
-    return faults.make_fault("malformed", "malformed reply: too many trailers");
+}
+
+/** Reads a chunk and the line break after it. */
+function read_chunk(source: SocketReader, size: number): Result<string, Fault> {
+    const [data, data_err] = read_exact(source, size);
+    if (data === undefined) {
+        return $multi(undefined, data_err);
+    }
+    const [end, end_err] = read_exact(source, 2);
+    if (end === undefined) {
+        return $multi(undefined, end_err);
+    }
+    if (end !== "\r\n") {
+        return $multi(undefined, faults.make_fault("malformed", "malformed reply: bad chunk end"));
+    }
+    return $multi(data);
 }
 
 function read_chunked(source: SocketReader): Result<string, Fault> {
-    const parts: string[] = [];
+    const joined: string[] = [];
+    let parts: string[] = [];
     let total = 0;
+    const slice = time_slice.start();
     while (true) {
         const [line, err] = read_line(source);
         if (line === undefined) {
             return $multi(undefined, err);
         }
         const size = parse_chunk_size(line);
-        if (size === undefined || total + size > MAX_BODY) {
+        if (size === undefined || total + size > response_head.MAX_BODY) {
             return $multi(undefined, faults.make_fault("malformed", "malformed reply: bad chunk size"));
         }
         if (size === 0) {
@@ -272,21 +228,20 @@ function read_chunked(source: SocketReader): Result<string, Fault> {
             if (trailer_err !== undefined) {
                 return $multi(undefined, trailer_err);
             }
-            return $multi(concat(parts));
+            joined.push(concat(parts));
+            return $multi(concat(joined));
         }
-        const [data, data_err] = read_exact(source, size);
+        const [data, data_err] = read_chunk(source, size);
         if (data === undefined) {
             return $multi(undefined, data_err);
         }
-        const [end, end_err] = read_exact(source, 2);
-        if (end === undefined) {
-            return $multi(undefined, end_err);
-        }
-        if (end !== "\r\n") {
-            return $multi(undefined, faults.make_fault("malformed", "malformed reply: bad chunk end"));
-        }
-        parts.push(data);
         total = total + size;
+        parts.push(data);
+        if (parts.length >= MAX_PARTS) {
+            joined.push(concat(parts));
+            parts = [];
+        }
+        time_slice.yield_if_due(slice); // small chunks that have arrived already are read without waiting
     }
 }
 
@@ -301,7 +256,8 @@ function read_to_end(source: SocketReader): Result<string, Fault> {
     }
     const parts: string[] = [socket_reader.take_all(source)];
     let total = parts[0]!.length;
-    while (total <= MAX_BODY) {
+    const slice = time_slice.start();
+    while (total <= response_head.MAX_BODY) {
         const err = socket_reader.read_more(source);
         if (err?.kind === "closed") {
             return $multi(concat(parts));
@@ -311,6 +267,7 @@ function read_to_end(source: SocketReader): Result<string, Fault> {
         }
         total = total + socket_reader.available(source);
         parts.push(socket_reader.take_all(source));
+        time_slice.yield_if_due(slice);
     }
     return $multi(undefined, faults.make_fault("malformed", "malformed reply: body too long"));
 }
@@ -326,14 +283,4 @@ function read_body(source: SocketReader, head: Head): Result<string, Fault> {
     return read_to_end(source);
 }
 
-export {
-    field,
-    format_head,
-    format_request,
-    own_headers,
-    parse_chunk_size,
-    read_body,
-    read_head,
-    server_time,
-    type Head,
-};
+export { ends_trailers, format_head, format_request, own_headers, parse_chunk_size, read_body, read_head, server_time };

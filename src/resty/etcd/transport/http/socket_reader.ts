@@ -18,6 +18,8 @@ const READ_SIZE = 65536;
 const DRIFT = 0.005;
 /** Longest line, and longest head of a response, in bytes. */
 const MAX_LINE = 65536;
+/** Bytes of which nginx's buffers are multiples. */
+const BUFFER_UNIT = 1024;
 /** Longest timeout that nginx accepts. */
 const MAX_TIMEOUT_MS = 2147483647;
 
@@ -30,8 +32,8 @@ interface SocketReader {
     deadline: number | undefined;
     /** Time at which the socket timeouts were set. */
     timeouts_set_at: number;
-    /** Bytes have arrived on the connection. */
-    has_received: boolean;
+    /** Bytes that have arrived. */
+    received: number;
 }
 
 /** Returns milliseconds for a socket, never 0, which means nginx's default. */
@@ -51,7 +53,7 @@ function set_timeouts(sock: Tcp, connect: number, rest: number): void {
 }
 
 function create(sock: Tcp, deadline: number | undefined, timeouts_set_at: number): SocketReader {
-    return { sock, buffer: "", at: 1, deadline, timeouts_set_at, has_received: false };
+    return { sock, buffer: "", at: 1, deadline, timeouts_set_at, received: 0 };
 }
 
 /** Sets the socket timeouts to the time until the deadline. Returns a fault if the deadline has passed. */
@@ -74,6 +76,15 @@ function refresh_timeout(source: SocketReader): Fault | undefined {
 /** Returns the number of buffered bytes. */
 function available(source: SocketReader): number {
     return source.buffer.length - source.at + 1;
+}
+
+/**
+ * Reports whether OpenSSL can have decrypted bytes that were not read. nginx passes on as many as its buffer takes
+ * (`lua_socket_buffer_size`, usually a multiple of 1 KiB), and notices only those on an idle connection that are not decrypted
+ * yet. If the buffer is not full, there are none.
+ */
+function can_have_hidden_bytes(source: SocketReader): boolean {
+    return source.received % BUFFER_UNIT === 0;
 }
 
 /** Consumes all buffered bytes. */
@@ -101,7 +112,7 @@ function read_more(source: SocketReader): Fault | undefined {
     if (data === undefined) {
         return faults.of_socket(err);
     }
-    source.has_received = true;
+    source.received = source.received + data.length;
     source.buffer = available(source) === 0 ? data : take_all(source) + data;
     source.at = 1;
     return undefined;
@@ -117,7 +128,7 @@ function receive_plain(source: SocketReader, what: number | "*l"): Result<string
     if (data === undefined) {
         return $multi(undefined, faults.of_socket(err));
     }
-    source.has_received = true;
+    source.received = source.received + data.length + 1; // a line can be empty
     return $multi(data);
 }
 
@@ -204,6 +215,7 @@ function read_exact(source: SocketReader, n: number): Result<string, Fault> {
 
 export {
     available,
+    can_have_hidden_bytes,
     create as new,
     read_more,
     read_exact,
