@@ -82,12 +82,16 @@ describe("etcd.new with foreign options", function()
             "etcd.new: serializer has no functions serialize and deserialize: calls with values will fail",
             new { serializer = {} }
         )
+        assert_logged_once(
+            "etcd.new: unix_socket_proxy /run/etcd.sock does not start with unix: and is ignored",
+            new { unix_socket_proxy = "/run/etcd.sock" }
+        )
         assert_logged_once("etcd.new: timeout 3000 is in seconds, not in milliseconds", new { timeout = 3000 })
         assert_logged_once(
             "etcd.new: keepalive_timeout 60000 is in seconds, not in milliseconds",
             new { keepalive_timeout = 60000 }
         )
-        assert.same({}, (log_lines.of(new { timeout = 600, ssl_verify = false, serializer = "raw" })))
+        assert.same({}, (log_lines.of(new { timeout = 600, ssl_verify = false, serializer = "raw", unix_socket_proxy = "unix:/none.sock" })))
     end)
 
     it("writes a line of printable characters, of limited length, and a limited number of lines", function()

@@ -144,6 +144,7 @@ local function warn_about(opts)
     local serializer = ____opts_0.serializer
     local timeout = ____opts_0.timeout
     local keepalive_timeout = ____opts_0.keepalive_timeout
+    local unix_socket_proxy = ____opts_0.unix_socket_proxy
     if ssl_verify ~= nil and type(ssl_verify) ~= "boolean" then
         warn_once.warn(
             SUBJECT,
@@ -165,6 +166,9 @@ local function warn_about(opts)
             SUBJECT,
             "unknown serializer " .. tostring(serializer) .. ": json is used"
         )
+    end
+    if type(unix_socket_proxy) == "string" and string.sub(unix_socket_proxy, 1, 5) ~= "unix:" then
+        warn_once.warn(SUBJECT, "unix_socket_proxy " .. unix_socket_proxy .. " does not start with unix: and is ignored")
     end
     warn_if_long("timeout", timeout, LONG_TIMEOUT)
     warn_if_long("keepalive_timeout", keepalive_timeout, LONG_KEEPALIVE)

@@ -134,7 +134,10 @@ function warn_if_long(name: string, seconds: unknown, limit: number): void {
 /** Logs what is accepted for compatibility, but hardly meant, once per worker. */
 function warn_about(opts: object): void {
     foreign_options.warn_if_similar(opts, OPTIONS, OF_APISIX);
-    const { ssl_verify, use_grpc, serializer, timeout, keepalive_timeout } = opts as Record<string, unknown>;
+    const { ssl_verify, use_grpc, serializer, timeout, keepalive_timeout, unix_socket_proxy } = opts as Record<
+        string,
+        unknown
+    >;
     if (ssl_verify !== undefined && typeof ssl_verify !== "boolean") {
         warn_once.warn(SUBJECT, `ssl_verify ${tostring(ssl_verify)} is no boolean: certificates are verified`);
     }
@@ -150,6 +153,9 @@ function warn_about(opts: object): void {
         }
     } else if (serializer !== undefined && serializers.check(serializer) !== undefined) {
         warn_once.warn(SUBJECT, `unknown serializer ${tostring(serializer)}: json is used`);
+    }
+    if (typeof unix_socket_proxy === "string" && string.sub(unix_socket_proxy, 1, 5) !== "unix:") {
+        warn_once.warn(SUBJECT, `unix_socket_proxy ${unix_socket_proxy} does not start with unix: and is ignored`);
     }
     warn_if_long("timeout", timeout, LONG_TIMEOUT);
     warn_if_long("keepalive_timeout", keepalive_timeout, LONG_KEEPALIVE);

@@ -88,6 +88,12 @@ function check_http_host(http_host: unknown): Problem {
     return is_list ? undefined : "opts.http_host must be string or string array";
 }
 
+/** Rejects what is not a path, instead of calling each URL with it invalid. */
+function check_api_prefix(prefix: unknown): Problem {
+    const [path] = string.match(prefix as string, "^/[^%c%s?#]*$");
+    return path === undefined && prefix !== "" ? "opts.api_prefix must be a path that starts with /" : undefined;
+}
+
 const OPTIONS: OptionTable = {
     rules: [
         { name: "protocol", check: check_protocol },
@@ -95,7 +101,7 @@ const OPTIONS: OptionTable = {
         // fractions are accepted; the text is that of lua-resty-etcd 1.10
         { name: "timeout", type: "number", min: 0, max: MAX_TIMEOUT, expected: "unsigned integer" },
         { name: "ttl", type: "integer" },
-        { name: "api_prefix", type: "string" },
+        { name: "api_prefix", type: "string", check: check_api_prefix },
         { name: "key_prefix", type: "string" },
         { name: "ssl_cert_path", type: "string", expected: "string or ignore" },
         { name: "ssl_key_path", type: "string", expected: "string or ignore" },

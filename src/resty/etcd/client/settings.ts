@@ -112,10 +112,10 @@ function make_extra_headers(opts: Options): Result<ExtraHeaders> {
     for (const [key, value] of pairs((opts.extra_headers ?? {}) as Record<string, unknown>)) {
         const name = tostring(key);
         const text = tostring(value);
-        const [line_break] = find(`${name}${text}`, "[%z\r\n]");
+        const [control] = find(`${name}${text}`, "[^%C\t]");
         const [separator] = find(name, "[:%s]");
         const is_text = typeof key === "string" && (typeof value === "string" || typeof value === "number");
-        if (!is_text || line_break !== undefined || separator !== undefined || name === "") {
+        if (!is_text || control !== undefined || separator !== undefined || name === "") {
             return $multi(undefined, `opts.extra_headers: bad header: ${name}`);
         }
         const lower_name = lower(name);
