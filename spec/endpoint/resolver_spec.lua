@@ -307,6 +307,26 @@ describe("resolver", function()
             assert.is_false(cli.is_cluster)
         end)
 
+        it("uses a bounded number of addresses, the same ones whatever their order", function()
+            local port, addresses = bed.single.port, {}
+            for i = 1, 27 do -- as many as fit into a response over UDP
+                addresses[i] = "127.0.1." .. 100 - i
+            end
+            nameserver.records["many.test"] = { A = addresses }
+            local cli = new({ http_host = "http://many.test:" .. port }, 0.1)
+            cli:get("k")
+            assert.is_true(fake.eventually(function() return #cli.endpoints == 16 end), #cli.endpoints .. " endpoints")
+            assert.equal("http://127.0.1.73:" .. port, cli.endpoints[1].http_host)
+            assert.equal("http://127.0.1.88:" .. port, cli.endpoints[16].http_host)
+        end)
+
+        it("sends no lookup for a name that is too long for DNS", function()
+            local name = ("a."):rep(130) .. "test"
+            new({ http_host = "http://" .. name .. ":1" }, 0.1):get("k")
+            ngx.sleep(0.05)
+            assert.same({}, nameserver.queries)
+        end)
+
         it("sends lookups no more often than the interval", function()
             nameserver.records["etcd.test"] = { A = { "127.0.0.1" } }
             local cli = new { http_host = "http://etcd.test:" .. bed.single.port }

@@ -1,13 +1,33 @@
 -- Generated from src/resty/etcd/base/unique_id.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local ffi = require("ffi")
 local random = require("resty.etcd.base.random")
+ffi.cdef("long resty_etcd_getrandom(void *buffer, size_t length, unsigned int flags) __asm__(\"getrandom\");")
 local byte = string.byte
 local format = string.format
+local C = ffi.C
 
---- Returns random bytes of the system, or of a weaker generator where /dev/urandom is missing, as in a bare chroot.
+--- Returns EAGAIN instead of waiting for the kernel to collect entropy, which can take minutes after a boot.
+local GRND_NONBLOCK = 1
+
+--- Returns at most 16 random bytes of the kernel, or nil if it has none yet. Raises an error if the C library lacks the function.
+---@param n number
+---@return string?
+local function from_kernel(n)
+    local buffer = ffi.new("char[16]")
+    local length = tonumber(C.resty_etcd_getrandom(buffer, n, GRND_NONBLOCK))
+    return length == n and ffi.string(buffer, n) or nil
+end
+
+--- Returns random bytes of the system: of getrandom, which needs no file, as in a bare chroot; or of the device, where the C
+--- library is older than glibc 2.25. Without either, returns those of a weaker generator.
 ---@param n number
 ---@return string
 local function bytes(n)
+    local ok, random_bytes = pcall(from_kernel, n)
+    if ok and random_bytes ~= nil then
+        return random_bytes
+    end
     local file = io.open("/dev/urandom", "rb")
     if file ~= nil then
         local text = file:read(n)

@@ -58,6 +58,14 @@ local function check_http_host(http_host)
     end
     return ____is_list_0
 end
+
+--- Rejects what is not a path, instead of calling each URL with it invalid.
+---@param prefix any
+---@return string?
+local function check_api_prefix(prefix)
+    local path = string.match(prefix, "^/[^%c%s?#]*$")
+    return path == nil and prefix ~= "" and "opts.api_prefix must be a path that starts with /" or nil
+end
 local OPTIONS = {rules = {
     {name = "protocol", check = check_protocol},
     {name = "http_host", check = check_http_host},
@@ -69,7 +77,7 @@ local OPTIONS = {rules = {
         expected = "unsigned integer"
     },
     {name = "ttl", type = "integer"},
-    {name = "api_prefix", type = "string"},
+    {name = "api_prefix", type = "string", check = check_api_prefix},
     {name = "key_prefix", type = "string"},
     {name = "ssl_cert_path", type = "string", expected = "string or ignore"},
     {name = "ssl_key_path", type = "string", expected = "string or ignore"},

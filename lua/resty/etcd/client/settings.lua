@@ -119,10 +119,10 @@ local function make_extra_headers(opts)
     for key, value in pairs(opts.extra_headers or ({})) do
         local name = tostring(key)
         local text = tostring(value)
-        local line_break = find(name .. text, "[%z\r\n]")
+        local control = find(name .. text, "[^%C\t]")
         local separator = find(name, "[:%s]")
         local is_text = type(key) == "string" and (type(value) == "string" or type(value) == "number")
-        if not is_text or line_break ~= nil or separator ~= nil or name == "" then
+        if not is_text or control ~= nil or separator ~= nil or name == "" then
             return nil, "opts.extra_headers: bad header: " .. name
         end
         local lower_name = lower(name)

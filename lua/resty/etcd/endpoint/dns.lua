@@ -38,6 +38,12 @@ local MIN_ATTEMPTS = 3
 --- Record types.
 local A = 1
 local AAAA = 28
+
+--- Largest number of addresses of a name and a record type that are used. A cluster has 3 to 7 members.
+local MAX_ADDRESSES = 16
+
+--- Longest name in bytes (RFC 1035).
+local MAX_NAME = 253
 local COMPLETE_V4 = "^%d+%.%d+%.%d+%.%d+$"
 local COMPLETE_V6 = "^%x+" .. string.rep(":%x+", 7) .. "$"
 
@@ -151,7 +157,8 @@ local function complete_address(library, address, qtype)
     return library.compress_ipv6_addr(complete)
 end
 
---- Returns the distinct addresses in a DNS response, sorted: nameservers rotate them, but the set has not changed then.
+--- Returns the distinct addresses in a DNS response, sorted: nameservers rotate them, but the set has not changed then. Of more
+--- than `MAX_ADDRESSES`, it has the first: all workers use the same ones.
 ---@param library resty.etcd.endpoint.dns.Library
 ---@param answers resty.etcd.endpoint.dns.Answer[]
 ---@param qtype number
@@ -171,7 +178,7 @@ local function addresses_in(library, answers, qtype)
     table.sort(all)
     local distinct = {}
     for ____, address in ipairs(all) do
-        if address ~= distinct[#distinct] then
+        if address ~= distinct[#distinct] and #distinct < MAX_ADDRESSES then
             distinct[#distinct + 1] = address
         end
     end
@@ -202,6 +209,9 @@ end
 ---@return string[]? res # the addresses, possibly none; or nil and an error text
 ---@return string? err
 local function query(nameservers, host, qtype)
+    if #host > MAX_NAME then
+        return nil, "name too long"
+    end
     local library = find_library()
     local retrans = max(MIN_ATTEMPTS, #nameservers)
     local opts = {nameservers = nameservers, timeout = ATTEMPT_TIMEOUT, retrans = retrans, no_random = true}

@@ -42,6 +42,11 @@ const MIN_ATTEMPTS = 3;
 const A = 1;
 const AAAA = 28;
 
+/** Largest number of addresses of a name and a record type that are used. A cluster has 3 to 7 members. */
+const MAX_ADDRESSES = 16;
+/** Longest name in bytes (RFC 1035). */
+const MAX_NAME = 253;
+
 const COMPLETE_V4 = "^%d+%.%d+%.%d+%.%d+$";
 const COMPLETE_V6 = `^%x+${string.rep(":%x+", 7)}$`;
 
@@ -132,7 +137,10 @@ function complete_address(library: Library, address: string, qtype: number): str
     return library.compress_ipv6_addr(complete);
 }
 
-/** Returns the distinct addresses in a DNS response, sorted: nameservers rotate them, but the set has not changed then. */
+/**
+ * Returns the distinct addresses in a DNS response, sorted: nameservers rotate them, but the set has not changed then. Of more
+ * than `MAX_ADDRESSES`, it has the first: all workers use the same ones.
+ */
 function addresses_in(library: Library, answers: Answer[], qtype: number): Result<string[]> {
     const all: string[] = [];
     for (const answer of answers) {
@@ -147,7 +155,7 @@ function addresses_in(library: Library, answers: Answer[], qtype: number): Resul
     table.sort(all);
     const distinct: string[] = [];
     for (const address of all) {
-        if (address !== distinct[distinct.length - 1]) {
+        if (address !== distinct[distinct.length - 1] && distinct.length < MAX_ADDRESSES) {
             distinct.push(address);
         }
     }
@@ -171,6 +179,9 @@ function guarded<T>(ok: boolean, value: unknown, err: unknown): Result<T> {
  * @returns the addresses, possibly none; or nil and an error text
  */
 function query(nameservers: Nameserver[], host: string, qtype: number): Result<string[]> {
+    if (host.length > MAX_NAME) {
+        return $multi(undefined, "name too long");
+    }
     const library = find_library()!;
     const retrans = max(MIN_ATTEMPTS, nameservers.length);
     const opts: ResolverOptions = { nameservers, timeout: ATTEMPT_TIMEOUT, retrans, no_random: true };

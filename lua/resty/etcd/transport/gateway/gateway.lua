@@ -13,6 +13,7 @@ local http1 = require("resty.etcd.transport.http.http1")
 local http_client = require("resty.etcd.transport.http.client")
 local json_codec = require("resty.etcd.transport.gateway.json_codec")
 local chunked_json = require("resty.etcd.transport.gateway.chunked_json")
+local time_slice = require("resty.etcd.base.time_slice")
 local urls = require("resty.etcd.endpoint.url")
 local now = clock.now
 local sub = string.sub
@@ -191,6 +192,7 @@ end
 local function read_error_body(body, deadline)
     local parts = {}
     local length = 0
+    local slice = time_slice.start()
     while length < MAX_ERROR_BODY do
         local bytes = body:read(deadline ~= nil and deadline - now() or nil)
         if bytes == nil or bytes == "" then
@@ -198,6 +200,7 @@ local function read_error_body(body, deadline)
         end
         parts[#parts + 1] = bytes
         length = length + #bytes
+        time_slice.yield_if_due(slice)
     end
     body:close()
     return sub(
