@@ -100,6 +100,14 @@ describe("identity of a client", function()
         end
     end)
 
+    it("differs with gRPC", function()
+        local function of(transport)
+            return name_of(assert(etcd.new { http_host = "http://a.test:2379", transport = transport }))
+        end
+        assert.are_not.equal(of "cosocket", of "grpc")
+        assert.equal(of "grpc", of "grpc")
+    end)
+
     it("differs in each pair of clients", function()
         local seen = { [base] = "the base" }
         for difference, changes in pairs(DIFFERENT) do

@@ -489,6 +489,26 @@ describe("two clients in one worker", function()
         end)
     end)
 
+    it("that differ in the login share a connection of gRPC, and each request has its own login", function()
+        local auth = bed.auth
+        local function of(user, password)
+            return assert(bed.new { http_host = auth.http, transport = "grpc", user = user, password = password, timeout = 5 })
+        end
+        local root, reader, none = of(auth.user, auth.password), of("reader", auth.reader.password), of()
+        local key = bed.key "grpc" .. "k"
+        assert(root:set(key, "v"))
+        for _ = 1, 2 do
+            assert.equal("v", assert(root:get(key)).body.kvs[1].value)
+            assert.equal("etcdserver: permission denied", assert(reader:get(key)).body.error)
+            assert.equal("etcdserver: user name is empty", assert(none:get(key)).body.error)
+        end
+        local peer = require("resty.etcd.transport.grpc.peer").at("127.0.0.1", auth.port)
+        for _, cli in ipairs { root, reader, none } do
+            local _, target = next(cli.transport.targets.by_url)
+            assert.equal(peer, target.peer)
+        end
+    end)
+
     it("that differ in an option of TLS have separate pools", function()
         local cosocket = require "resty.etcd.transport.http.cosocket"
         local names = {}
