@@ -26,7 +26,7 @@ interface EtcdError {
     code?: number;
     /** Stable name of the cause: that of the gRPC code (`unavailable`) or of a local error (`connect_failed`). */
     name: string;
-    message: Printable;
+    message: string;
     /** HTTP status of the response; nil if there was none. */
     http_status?: number;
     /** The endpoint of the failed attempt, as configured. */
@@ -40,7 +40,7 @@ interface EtcdError {
     /** With `conflict` and `invalid` of the configuration store, the revision of the document in etcd, or "0". */
     revision?: string;
     /** Probable cause, if the message alone is misleading. */
-    hint?: Printable;
+    hint?: string;
 }
 
 /** Names of errors that are not responses of etcd. */

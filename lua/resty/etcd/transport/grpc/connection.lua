@@ -5,6 +5,7 @@ local backoff = require("resty.etcd.base.backoff")
 local printable = require("resty.etcd.base.printable")
 local clock = require("resty.etcd.base.clock")
 local timer_loops = require("resty.etcd.base.timer_loop")
+local waits = require("resty.etcd.base.wait")
 local faults = require("resty.etcd.transport.fault")
 local connection_io = require("resty.etcd.transport.grpc.connection_io")
 local sessions = require("resty.etcd.transport.grpc.session")
@@ -162,7 +163,7 @@ end
 ---@param connection resty.etcd.transport.grpc.types.Connection
 local function supervise(connection)
     while connection.fault == nil do
-        connection.owner:wait(CHECK_INTERVAL)
+        waits.wait(connection.owner, CHECK_INTERVAL)
         if connection.fault == nil then
             connection.fault = check(connection)
         end

@@ -2,6 +2,7 @@
 local _M = {}
 local clock = require("resty.etcd.base.clock")
 local time_slice = require("resty.etcd.base.time_slice")
+local waits = require("resty.etcd.base.wait")
 local faults = require("resty.etcd.transport.fault")
 local send_queue = require("resty.etcd.transport.grpc.send_queue")
 local sessions = require("resty.etcd.transport.grpc.session")
@@ -137,7 +138,7 @@ local function write_all(connection)
         connection.is_writer_awake = false
         local bytes = send_queue.take_output(session)
         if bytes == "" then
-            connection.writer:wait(MAX_WAIT)
+            waits.wait(connection.writer, MAX_WAIT)
         else
             local sent, err = sock:send(bytes)
             if sent == nil then

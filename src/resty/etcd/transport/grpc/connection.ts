@@ -8,6 +8,7 @@ import * as backoff from "../../base/backoff";
 import * as printable from "../../base/printable";
 import * as clock from "../../base/clock";
 import * as timer_loops from "../../base/timer_loop";
+import * as waits from "../../base/wait";
 import * as faults from "../fault";
 import * as connection_io from "./connection_io";
 import * as sessions from "./session";
@@ -145,7 +146,7 @@ function check(connection: Connection): Fault | undefined {
 /** Stays with a connection until it ends. */
 function supervise(connection: Connection): void {
     while (connection.fault === undefined) {
-        connection.owner.wait(CHECK_INTERVAL);
+        waits.wait(connection.owner, CHECK_INTERVAL);
         connection.fault ??= check(connection);
     }
 }

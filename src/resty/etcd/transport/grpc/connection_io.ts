@@ -1,6 +1,7 @@
 /** The light threads of a connection: one reads, one sends what all calls have queued since it last sent. */
 import * as clock from "../../base/clock";
 import * as time_slice from "../../base/time_slice";
+import * as waits from "../../base/wait";
 import * as faults from "../fault";
 import * as send_queue from "./send_queue";
 import * as sessions from "./session";
@@ -117,7 +118,7 @@ function write_all(connection: Connection): void {
         connection.is_writer_awake = false;
         const bytes = send_queue.take_output(session);
         if (bytes === "") {
-            connection.writer.wait(MAX_WAIT);
+            waits.wait(connection.writer, MAX_WAIT);
         } else {
             const [sent, err] = sock.send(bytes);
             if (sent === undefined) {
