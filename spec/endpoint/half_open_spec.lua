@@ -144,7 +144,7 @@ describe("half-open endpoint", function()
         assert.equal(11, #server.requests)
     end)
 
-    it("is probed with at most ten connections per second when many bans expire together", function()
+    it("is probed with at most five connections per second when many bans expire together", function()
         assert(health_check.init { fail_timeout = 1, max_fails = 3, retry = true, shm_name = "etcd_health" })
         local servers, hosts = {}, {}
         for i = 1, 5 do
@@ -185,6 +185,6 @@ describe("half-open endpoint", function()
             servers[i]:close()
         end
         ngx.shared.etcd_health:flush_all()
-        assert.is_true(more > 0 and more <= 10, more .. " connections")
+        assert.is_true(more > 0 and more <= 6, more .. " connections")
     end)
 end)

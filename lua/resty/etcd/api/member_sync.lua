@@ -15,7 +15,8 @@ local now = clock.now
 --- Seconds for which a list of endpoints is not used again after all of them have failed.
 local FAILED_FOR = 60
 
---- Why no member of a list can be used, by the schemes that the client adopts.
+--- Least seconds between two reads of the list, whatever the option says.
+local MIN_INTERVAL = 0.2
 local NO_URL = "no member of the list has a client URL"
 local NO_SECURE_URL = "no member of the list has a client URL with https"
 local NO_SOCKET = "no member of the list has a unix socket of the client as client URL"
@@ -370,9 +371,10 @@ local function stop(core)
 end
 
 --- Returns the plan of a client that reads the member list when it makes a call or has streams, and the interval has passed.
----@param interval number
+---@param wanted number
 ---@return resty.etcd.call.client_state.SyncPlan
-local function plan(interval)
+local function plan(wanted)
+    local interval = math.max(MIN_INTERVAL, wanted)
     return {
         interval = interval,
         next = now() + interval,

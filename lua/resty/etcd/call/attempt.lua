@@ -33,6 +33,7 @@ local MIN_CONNECT_SHARE = 1
 ---@field at? resty.etcd.endpoint.endpoint.Endpoint The only endpoint to call, in a single attempt, whatever its health.
 ---@field on_retry? (fun(rpc: string, err: resty.etcd.protocol.errors.EtcdError)) Called before another attempt, instead of logging `<err>. Retrying`: that line does not say what the call is for.
 ---@field answered_by? string Set by the call: host of the endpoint of the last attempt.
+---@field attempts? number Set by the call: number of its attempts.
 
 --- Options of a stream.
 ---@class resty.etcd.call.attempt.StreamOptions
@@ -41,6 +42,7 @@ local MIN_CONNECT_SHARE = 1
 ---@field at? resty.etcd.endpoint.endpoint.Endpoint The only endpoint to open it at, in a single attempt, whatever its health.
 ---@field on_retry? (fun(rpc: string, err: resty.etcd.protocol.errors.EtcdError)) As for other calls.
 ---@field prefer? string As for `CallOptions`.
+---@field attempts? number As for `CallOptions`.
 
 --- A call in progress.
 ---@class resty.etcd.call.attempt.Call

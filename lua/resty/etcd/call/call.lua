@@ -179,7 +179,11 @@ local function start(core, rpc, request, timeout, options, stream)
         endpoint = nil
     }
     local result, err, error_reply = run(call)
+    if stream ~= nil then
+        stream.attempts = call.retry_state.attempts
+    end
     if options ~= nil then
+        options.attempts = call.retry_state.attempts
         options.answered_by = call.endpoint
         options.first = nil
     end

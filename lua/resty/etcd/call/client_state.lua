@@ -73,6 +73,7 @@ local _M = {}
 ---@field failed_members? resty.etcd.call.client_state.FailedMembers The last list of members of which no endpoint has responded.
 ---@field left_out_members? string The addresses of members that are not used, as they were last logged.
 ---@field shared_watches? table[] The shared watches of the client; only `watch/` knows their type.
+---@field reopen_limit? resty.etcd.base.token_bucket.TokenBucket Limits how often the watches of the client open streams that fail. Written by watch/reopen_limit.ts.
 
 --- A client as its methods see it.
 ---@class resty.etcd.call.client_state.ClientState: resty.etcd.call.client_state.Core

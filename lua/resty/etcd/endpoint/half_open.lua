@@ -15,7 +15,7 @@ local now = clock.now
 local MAX_PROBE_TIME = 1
 
 --- Shortest time in seconds between two probes, of any endpoints: many bans can end at the same time.
-local MIN_PROBE_INTERVAL = 0.125
+local MIN_PROBE_INTERVAL = 0.2
 
 --- Seconds after the last ban after which an endpoint without further calls is removed.
 local FORGET_AFTER = 3600

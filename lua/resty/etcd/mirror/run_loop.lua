@@ -6,19 +6,24 @@ local time_slice = require("resty.etcd.base.time_slice")
 local timer_loop = require("resty.etcd.base.timer_loop")
 local waits = require("resty.etcd.base.wait")
 local errors = require("resty.etcd.protocol.errors")
+local reopen_limit = require("resty.etcd.watch.reopen_limit")
 local apply_batch = require("resty.etcd.mirror.apply_batch")
 local build_index = require("resty.etcd.mirror.build_index")
 local indexes = require("resty.etcd.mirror.indexes")
 local notifier = require("resty.etcd.mirror.notifier")
 local waiters = require("resty.etcd.mirror.waiters")
 local now = clock.now
+local max = math.max
 
 --- Seconds between two checks for the end of the mirror or its worker.
 local POLL_INTERVAL = 0.5
 
---- Seconds before a second feed is opened; doubles with each failure in a row.
-local FIRST_DELAY = 0.1
+--- Seconds before a second feed is opened; doubles with each failure in a row. Each feed takes up to four calls.
+local FIRST_DELAY = 0.5
 local MAX_DELAY = 5
+
+--- Seconds for which a feed that has delivered something must last, so that its end is no failure in a row.
+local HEALTHY_AFTER = 10
 
 --- Seconds between two checks while the loop keeps its timer for a callback that has not returned.
 local CALLBACK_POLL_INTERVAL = 0.1
@@ -34,6 +39,7 @@ local function create(source)
         source = source,
         is_closed = false,
         feed = nil,
+        feed_opened_at = 0,
         has_received = false,
         has_etcd_state = false,
         feed_revision = 0,
@@ -178,6 +184,7 @@ local function open_and_follow(state)
             return err
         end
         loop.feed = feed
+        loop.feed_opened_at = now()
     end
     return follow(state, loop.feed)
 end
@@ -249,11 +256,15 @@ local function follow_one(state)
     if err == nil or is_over(loop) then
         return 0
     end
-    local in_a_row = loop.has_received and 1 or loop.failures_in_a_row + 1
+    local is_healthy = loop.has_received and now() - loop.feed_opened_at > HEALTHY_AFTER
+    local in_a_row = is_healthy and 1 or loop.failures_in_a_row + 1
     loop.failures_in_a_row = in_a_row
     drop_feed(loop)
     note_failure(state, err)
-    local seconds = backoff.exponential(FIRST_DELAY, MAX_DELAY, in_a_row - 1)
+    local seconds = max(
+        backoff.exponential(FIRST_DELAY, MAX_DELAY, in_a_row - 1),
+        reopen_limit.delay(state.cli)
+    )
     loop.next_feed_at = now() + seconds
     return seconds
 end

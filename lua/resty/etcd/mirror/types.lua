@@ -147,6 +147,7 @@ local _M = {}
 ---@field source fun(): resty.etcd.watch.feed.Feed?, resty.etcd.protocol.errors.EtcdError? Opens a feed.
 ---@field is_closed boolean
 ---@field feed resty.etcd.watch.feed.Feed?
+---@field feed_opened_at number
 ---@field has_received boolean The feed has delivered a batch.
 ---@field has_etcd_state boolean A batch was from etcd, not from a snapshot file.
 ---@field feed_revision number Revision of the last batch.

@@ -17,7 +17,7 @@ local FIRST_PAUSE = 0.02
 local MAX_PAUSE = 1
 
 --- Minimum seconds between two requests of all callers.
-local REQUEST_INTERVAL = 0.1
+local REQUEST_INTERVAL = 0.2
 
 --- That interval as a multiple of the duration of the last request: etcd visits all keys of the range.
 local DUTY_FACTOR = 4

@@ -73,11 +73,6 @@ local function set_tail(coordinator, log, tail)
     coordinator.head = nil
 end
 
-local function is_sealed(log, epoch)
-    local ____, sealed = logs.head(log, epoch)
-    return sealed
-end
-
 --- Wakes the readers if something was published since the last poll. If nothing was, it reads one number.
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 local function poll_head(coordinator)
@@ -99,7 +94,7 @@ local function poll_head(coordinator)
     end
     coordinator.head = value
     wake(coordinator)
-    while is_sealed(log, coordinator.tail) do
+    while logs.is_sealed(log, coordinator.tail) do
         coordinator.next_check_at = 0
         local link = logs.link_of(log, coordinator.tail)
         if link == nil then
@@ -124,10 +119,6 @@ local function abandon_log(coordinator, log, cause)
     end
     logs.mark_broken(log, coordinator.retry_after)
     coordinator.next_check_at = 0
-end
-
-local function is_same(a, b)
-    return a == b or a ~= nil and b ~= nil and a.name == b.name
 end
 
 --- Creates the first log, or one that replaces a broken one, if it is time for that; nil otherwise.
@@ -171,7 +162,7 @@ local function refresh_log(coordinator)
         log = try_create_log(coordinator, log)
     end
     coordinator.is_unavailable = log == nil
-    if not is_same(log, known) then
+    if not logs.is_same(log, known) then
         if coordinator.writer ~= nil then
             writers.stop(coordinator.writer, "fenced")
             coordinator.writer = nil
@@ -311,7 +302,7 @@ local function poll_and_check(coordinator, time)
     end
 end
 
---- Polls the log once. An error in it is logged and stops polling for a while.
+--- Polls the log once. An error in it is logged and shown, and stops polling for a while.
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 local function poll(coordinator)
     local time = now()
@@ -321,10 +312,18 @@ local function poll(coordinator)
     local ok, err = pcall(poll_and_check, coordinator, time)
     if not ok then
         coordinator.paused_until = time + ERROR_PAUSE
-        ngx.log(
-            ngx.ERR,
-            "shared watch log: ",
-            printable.of(err)
+        if coordinator.error_value ~= tostring(err) then
+            ngx.log(
+                ngx.ERR,
+                "shared watch log: ",
+                printable.of(err)
+            )
+        end
+        coordinator.without_writer_since = nil
+        coordinator.error_value = tostring(err)
+        coordinator.error = errors.local_error(
+            "bad_reply",
+            "shared watch log: " .. tostring(err)
         )
     end
 end

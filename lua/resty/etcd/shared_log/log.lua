@@ -332,6 +332,23 @@ local function seconds_since_heartbeat(log, epoch)
         tostring(epoch) .. "l"
     ) or 0)
 end
+
+--- Reports whether an epoch is sealed.
+---@param log resty.etcd.shared_log.log.Log
+---@param epoch number
+---@return boolean
+local function is_sealed(log, epoch)
+    local ____, sealed = head(log, epoch)
+    return sealed
+end
+
+--- Reports whether two logs are the same, or both absent.
+---@param a resty.etcd.shared_log.log.Log?
+---@param b resty.etcd.shared_log.log.Log?
+---@return boolean
+local function is_same(a, b)
+    return a == b or a ~= nil and b ~= nil and a.name == b.name
+end
 _M.ERROR_KEY = ERROR_KEY
 _M.add_link = add_link
 _M.allocate_epoch = allocate_epoch
@@ -343,6 +360,8 @@ _M.get_number = get_number
 _M.head = head
 _M.heartbeat = heartbeat
 _M.is_broken = is_broken
+_M.is_same = is_same
+_M.is_sealed = is_sealed
 _M.key_of = key_of
 _M.last_received_at = last_received_at
 _M.link_of = link_of

@@ -129,7 +129,8 @@ local function write(coordinator, writer, loop)
     return true
 end
 
---- One turn of the loop. An error ends it, because the batch that caused it is not in the log: another worker takes over.
+--- One turn of the loop. An error abandons the log, because the batch that caused it is not in the log, and would raise it in
+--- the next writer too: each worker then watches etcd, and the log is replaced later.
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 ---@param writer resty.etcd.shared_log.writer.Writer
 ---@param loop resty.etcd.base.timer_types.TimerLoop
@@ -144,6 +145,11 @@ local function run(coordinator, writer, loop)
             ngx.ERR,
             "shared watch log: ",
             printable.of(result)
+        )
+        writers.stop(
+            writer,
+            "broken",
+            tostring(result)
         )
     end
     writers.stop(writer, "resigned")

@@ -117,6 +117,13 @@ local function is_server_failure(err)
     return (err.http_status or 0) >= 500 or err.name == "bad_reply"
 end
 
+--- Reports whether an error shows that a server has answered, whatever it has answered.
+---@param err resty.etcd.protocol.errors.EtcdError
+---@return boolean
+local function is_answer(err)
+    return (err.http_status or 500) < 500 or err.name == "bad_reply"
+end
+
 --- Returns the error of subscribers that end because the worker is exiting.
 ---@return resty.etcd.protocol.errors.EtcdError
 local function exiting()
@@ -143,6 +150,7 @@ _M.cancel_error = cancel_error
 _M.compacted = compacted
 _M.drop_token = drop_token
 _M.exiting = exiting
+_M.is_answer = is_answer
 _M.is_compacted = is_compacted
 _M.is_forbidden = is_forbidden
 _M.is_local_failure = is_local_failure

@@ -9,10 +9,17 @@ local subscribers = require("resty.etcd.watch.subscriber")
 local timer_loops = require("resty.etcd.base.timer_loop")
 local waits = require("resty.etcd.base.wait")
 local watch_errors = require("resty.etcd.watch.errors")
+local max = math.max
 local min = math.min
 
 --- Maximum seconds of a sleep, so that a subscriber's end or the worker's exit is noticed.
 local POLL_INTERVAL = 0.5
+
+--- Least seconds before the next attempt if etcd has answered the last one, so that there is no outage to end.
+local MIN_PAUSE_AFTER_ANSWER = 1
+
+--- The same if pages were compacted again and again: such an attempt takes eleven calls.
+local MIN_PAUSE_AFTER_COMPACTION = 2.5
 
 --- Reports whether the subscriber still waits for a full state.
 ---@param subscriber resty.etcd.watch.types.Subscriber
@@ -29,13 +36,17 @@ local function open_count_of(subscriber)
     return ____opt_0 and ____opt_0.open_count or 0
 end
 
---- Waits before the next attempt, unless etcd confirms the watch: the outage is over then.
+--- Waits before the next attempt.
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param seconds number
-local function pause(subscriber, seconds)
+---@param until_open boolean wait no longer when etcd confirms the watch: the outage is over then
+local function pause(subscriber, seconds, until_open)
     local open_count = open_count_of(subscriber)
+    local function is_outage()
+        return not until_open or open_count_of(subscriber) == open_count
+    end
     local left = seconds
-    while left > 0 and is_wanted(subscriber) and not ngx.worker.exiting() and open_count_of(subscriber) == open_count do
+    while left > 0 and is_wanted(subscriber) and not ngx.worker.exiting() and is_outage() do
         waits.sleep(min(left, POLL_INTERVAL))
         left = left - POLL_INTERVAL
     end
@@ -81,16 +92,18 @@ end
 ---@param core resty.etcd.call.client_state.Core
 ---@param subscriber resty.etcd.watch.types.Subscriber
 ---@param err resty.etcd.protocol.errors.EtcdError
----@param backoff resty.etcd.base.backoff.Backoff
-local function wait_to_retry(core, subscriber, err, backoff)
+local function wait_to_retry(core, subscriber, err)
     if subscriber.shared_watch ~= nil then
         shared_watches.set_error(subscriber.shared_watch, err)
     end
     watch_errors.drop_token(core, err)
-    pause(
-        subscriber,
-        backoffs.next(backoff)
-    )
+    local is_answer = watch_errors.is_answer(err)
+    local seconds = backoffs.next(subscriber.list_backoff)
+    if is_answer then
+        local least = watch_errors.is_compacted(err) and MIN_PAUSE_AFTER_COMPACTION or MIN_PAUSE_AFTER_ANSWER
+        seconds = max(seconds, least)
+    end
+    pause(subscriber, seconds, not is_answer)
 end
 
 --- Reads the full state for a subscriber, and retries after errors. The subscriber is on its watch already, so that no
@@ -100,7 +113,6 @@ end
 ---@param core resty.etcd.call.client_state.Core
 ---@param log resty.etcd.watch.watch_log.WatchLog
 local function read_for(subscriber, core, log)
-    local backoff = backoffs.new()
     while is_wanted(subscriber) and not has_lost_position(subscriber) do
         local epoch = subscriber.epoch
         local kvs, outcome = reads.list(
@@ -120,12 +132,12 @@ local function read_for(subscriber, core, log)
                 end
                 subscribers.accept_full_state(subscriber, kvs, outcome)
             end
-        elseif watch_errors.is_compacted(outcome) then
+        elseif watch_errors.is_compacted(outcome) and subscriber.list_revision ~= nil then
             on_start_compacted(subscriber)
         elseif watch_errors.is_permanent(core, outcome) then
             shared_watches.fail(subscriber, outcome)
         else
-            wait_to_retry(core, subscriber, outcome, backoff)
+            wait_to_retry(core, subscriber, outcome)
         end
     end
 end

@@ -15,7 +15,8 @@ local min = math.min
 --- Maximum seconds between two bytes of a living stream: etcd sends progress every 10 minutes at least.
 local MAX_PROGRESS_INTERVAL = 660
 
---- Maximum seconds before another probe follows one without a result.
+--- Minimum and maximum seconds before another probe follows one, whatever its result.
+local MIN_RETRY_INTERVAL = 1
 local RETRY_INTERVAL = 5
 
 --- Maximum seconds of a wait while a probe runs.
@@ -92,7 +93,10 @@ local function is_dead(liveness, shared_watch, stream)
     local outcome = probes.outcome(probe)
     if outcome ~= nil then
         stop(liveness)
-        liveness.next_probe_at = time + min(shared_watch.idle_timeout, RETRY_INTERVAL)
+        liveness.next_probe_at = time + max(
+            MIN_RETRY_INTERVAL,
+            min(shared_watch.idle_timeout, RETRY_INTERVAL)
+        )
         if outcome == "alive" then
             shared_watches.note_response(
                 shared_watch,

@@ -3,6 +3,7 @@ local _M = {}
 local clock = require("resty.etcd.base.clock")
 local lists = require("resty.etcd.watch.list")
 local liveness_checks = require("resty.etcd.watch.liveness")
+local reopen_limit = require("resty.etcd.watch.reopen_limit")
 local reopen_policy = require("resty.etcd.watch.reopen_policy")
 local shared_watches = require("resty.etcd.watch.shared_watch")
 local sharing = require("resty.etcd.watch.sharing")
@@ -11,6 +12,7 @@ local timer_loops = require("resty.etcd.base.timer_loop")
 local watch_errors = require("resty.etcd.watch.errors")
 local watch_log = require("resty.etcd.watch.watch_log")
 local now = clock.now
+local max = math.max
 local min = math.min
 
 --- Maximum seconds of a wait, so that the worker's exit is noticed.
@@ -71,15 +73,20 @@ local function handle_stream_end(shared_watch, session)
         shared_watches.fail_all(shared_watch, err)
         return nil
     end
-    local policy = shared_watch.reopen_policy
-    local is_answered = session.is_located or (err.http_status or 500) < 500
-    local delay = reopen_policy.next_delay(
-        policy,
-        err,
-        session.created_at,
-        session.has_delivered,
-        is_answered
-    )
+    local ____end = {
+        err = err,
+        connected_at = session.created_at,
+        has_delivered = session.has_delivered,
+        is_answered = session.is_located or watch_errors.is_answer(err),
+        attempts = session.attempts
+    }
+    local delay = reopen_policy.next_delay(shared_watch.reopen_policy, ____end)
+    if reopen_policy.is_limited_by_client(____end) then
+        delay = max(
+            delay,
+            reopen_limit.delay(core)
+        )
+    end
     if err.name == "compacted" then
         shared_watches.on_revisions_lost(shared_watch, "compacted", err)
     end

@@ -26,6 +26,7 @@ local PAUSE_INTERVAL = 0.5
 ---@field thread table? The light thread that reads the stream.
 ---@field err resty.etcd.protocol.errors.EtcdError? Why the stream has ended; nil until then.
 ---@field started_at number
+---@field attempts number Attempts at the calls that precede the stream, and at the watch itself.
 ---@field is_located boolean etcd has answered the read of its current revision.
 ---@field response_started_at number? When the head of the response had arrived.
 ---@field created_at number? When etcd confirmed the watch.
@@ -57,11 +58,13 @@ end
 
 --- Asks etcd for its current revision, and checks that it still has the history that the watch has seen.
 ---@param shared_watch resty.etcd.watch.types.SharedWatch
+---@param session resty.etcd.watch.stream_reader.StreamSession
 ---@return resty.etcd.protocol.errors.EtcdError? # an error if etcd does not answer
-local function locate(shared_watch)
+local function locate(shared_watch, session)
     local before = histories.copy(shared_watch.history)
     local options = {quiet = true, on_retry = shared_watch.log.on_retry}
     local current, err = reads.current_revision(shared_watch.core, shared_watch.range, options)
+    session.attempts = options.attempts or 0
     if current == nil then
         return err
     end
@@ -205,7 +208,7 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError
 local function run(shared_watch, session)
     local core = shared_watch.core
-    local locate_err = locate(shared_watch)
+    local locate_err = locate(shared_watch, session)
     if locate_err ~= nil then
         return locate_err
     end
@@ -215,8 +218,12 @@ local function run(shared_watch, session)
     end
     local from = shared_watches.request_revision(shared_watch)
     local request = {create_request = create_request(shared_watch, from)}
-    local options = {require_leader = true, prefer = shared_watch.located_at, on_retry = shared_watch.log.on_retry}
+    local ____shared_watch_6 = shared_watch
+    local located_at = ____shared_watch_6.located_at
+    local log = ____shared_watch_6.log
+    local options = {require_leader = true, prefer = located_at, on_retry = log.on_retry}
     local stream, open_err = call.open(core, rpcs.watch, request, options)
+    session.attempts = session.attempts + (options.attempts or 0)
     if stream == nil then
         return open_err
     end
@@ -270,6 +277,7 @@ local function start(shared_watch)
         thread = nil,
         err = nil,
         started_at = now(),
+        attempts = 0,
         is_located = false,
         response_started_at = nil,
         created_at = nil,

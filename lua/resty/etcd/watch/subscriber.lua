@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/watch/subscriber.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local semaphore = require("ngx.semaphore")
+local backoffs = require("resty.etcd.base.backoff")
 local batch_queue = require("resty.etcd.watch.batch_queue")
 local clock = require("resty.etcd.base.clock")
 local waits = require("resty.etcd.base.wait")
@@ -38,6 +39,7 @@ local function create(options, start)
         list_revision = start.list_revision,
         epoch = 0,
         is_listing = false,
+        list_backoff = backoffs.new(),
         delivered_revision = 0,
         err = nil,
         is_closed = false,
@@ -193,6 +195,7 @@ local function accept_full_state(subscriber, full, revision)
     local buffered = batch_queue.take_buffered(subscriber.queue)
     subscriber.pending_state = nil
     subscriber.list_revision = nil
+    backoffs.reset(subscriber.list_backoff)
     subscriber.last_received_at = now()
     subscriber.lists = subscriber.lists + 1
     subscriber.next_revision = max(subscriber.next_revision, revision + 1)

@@ -45,6 +45,7 @@ local _M = {}
 ---@field list_revision number? Revision of the full state that it waits for; nil for the current one.
 ---@field epoch number Counts how often its revisions were lost: a state read before that is discarded.
 ---@field is_listing boolean A light thread reads the full state.
+---@field list_backoff resty.etcd.base.backoff.Backoff Delays of the attempts to read the full state.
 ---@field delivered_revision number Everything up to this revision has been taken out of the queue.
 ---@field err resty.etcd.protocol.errors.EtcdError? Why no more batches come when the queue is empty; nil while they do.
 ---@field is_closed boolean

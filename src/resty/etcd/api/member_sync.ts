@@ -22,6 +22,9 @@ const now = clock.now;
 const FAILED_FOR = 60;
 
 /** Why no member of a list can be used, by the schemes that the client adopts. */
+/** Least seconds between two reads of the list, whatever the option says. */
+const MIN_INTERVAL = 0.2;
+
 const NO_URL = "no member of the list has a client URL";
 const NO_SECURE_URL = "no member of the list has a client URL with https";
 const NO_SOCKET = "no member of the list has a unix socket of the client as client URL";
@@ -306,7 +309,8 @@ function stop(core: Core): void {
 }
 
 /** Returns the plan of a client that reads the member list when it makes a call or has streams, and the interval has passed. */
-function plan(interval: number): SyncPlan {
+function plan(wanted: number): SyncPlan {
+    const interval = math.max(MIN_INTERVAL, wanted);
     return {
         interval,
         next: now() + interval,

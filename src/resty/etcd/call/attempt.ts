@@ -55,6 +55,8 @@ interface CallOptions {
     on_retry?: OnRetry | undefined;
     /** Set by the call: host of the endpoint of the last attempt. */
     answered_by?: string | undefined;
+    /** Set by the call: number of its attempts. */
+    attempts?: number;
 }
 
 /** Options of a stream. */
@@ -69,6 +71,8 @@ interface StreamOptions {
     on_retry?: OnRetry | undefined;
     /** As for `CallOptions`. */
     prefer?: string | undefined;
+    /** As for `CallOptions`. */
+    attempts?: number;
 }
 
 /** A call in progress. */

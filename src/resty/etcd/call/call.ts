@@ -166,7 +166,11 @@ function start(
         endpoint: undefined,
     };
     const [result, err, error_reply] = run(call);
+    if (stream !== undefined) {
+        stream.attempts = call.retry_state.attempts;
+    }
     if (options !== undefined) {
+        options.attempts = call.retry_state.attempts;
         options.answered_by = call.endpoint;
         options.first = undefined; // `cluster.read` calls again with the same options
     }

@@ -1,5 +1,6 @@
 import type { Dict } from "../base/memory_dict";
 import type { TimerLoop } from "../base/timer_loop";
+import type { TokenBucket } from "../base/token_bucket";
 import type { SingleFlight } from "../base/single_flight";
 import type { EtcdError } from "../protocol/errors";
 import type { Serializer } from "../serializers/serializer";
@@ -132,6 +133,8 @@ interface Core extends EndpointSet {
     left_out_members?: string;
     /** The shared watches of the client; only `watch/` knows their type. */
     shared_watches?: object[];
+    /** Limits how often the watches of the client open streams that fail. Written by watch/reopen_limit.ts. */
+    reopen_limit?: TokenBucket;
 }
 
 /** A client as its methods see it. */

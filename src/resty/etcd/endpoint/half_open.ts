@@ -19,7 +19,7 @@ interface HalfOpen {
 /** Seconds after which another call can probe: the first one can have been killed, or can have a long timeout. */
 const MAX_PROBE_TIME = 1;
 /** Shortest time in seconds between two probes, of any endpoints: many bans can end at the same time. */
-const MIN_PROBE_INTERVAL = 0.125;
+const MIN_PROBE_INTERVAL = 0.2;
 /** Seconds after the last ban after which an endpoint without further calls is removed. */
 const FORGET_AFTER = 3600;
 

@@ -7,6 +7,7 @@ import * as waits from "../base/wait";
 import type { EtcdError } from "../protocol/errors";
 import * as errors from "../protocol/errors";
 import type { Feed } from "../watch/feed";
+import * as reopen_limit from "../watch/reopen_limit";
 import * as apply_batch from "./apply_batch";
 import * as build_index from "./build_index";
 import * as indexes from "./indexes";
@@ -15,12 +16,15 @@ import type { Change, Loop, Source, State } from "./types";
 import * as waiters from "./waiters";
 
 const now = clock.now;
+const max = math.max;
 
 /** Seconds between two checks for the end of the mirror or its worker. */
 const POLL_INTERVAL = 0.5;
-/** Seconds before a second feed is opened; doubles with each failure in a row. */
-const FIRST_DELAY = 0.1;
+/** Seconds before a second feed is opened; doubles with each failure in a row. Each feed takes up to four calls. */
+const FIRST_DELAY = 0.5;
 const MAX_DELAY = 5;
+/** Seconds for which a feed that has delivered something must last, so that its end is no failure in a row. */
+const HEALTHY_AFTER = 10;
 /** Seconds between two checks while the loop keeps its timer for a callback that has not returned. */
 const CALLBACK_POLL_INTERVAL = 0.1;
 
@@ -33,6 +37,7 @@ function create(source: Source): Loop {
         source,
         is_closed: false,
         feed: undefined,
+        feed_opened_at: 0,
         has_received: false,
         has_etcd_state: false,
         feed_revision: 0,
@@ -154,6 +159,7 @@ function open_and_follow(this: void, state: State): EtcdError | undefined {
             return err;
         }
         loop.feed = feed;
+        loop.feed_opened_at = now();
     }
     return follow(state, loop.feed);
 }
@@ -211,11 +217,13 @@ function follow_one(state: State): number {
     if (err === undefined || is_over(loop)) {
         return 0;
     }
-    const in_a_row = loop.has_received ? 1 : loop.failures_in_a_row + 1;
+    const is_healthy = loop.has_received && now() - loop.feed_opened_at > HEALTHY_AFTER;
+    const in_a_row = is_healthy ? 1 : loop.failures_in_a_row + 1;
     loop.failures_in_a_row = in_a_row;
     drop_feed(loop);
     note_failure(state, err);
-    const seconds = backoff.exponential(FIRST_DELAY, MAX_DELAY, in_a_row - 1);
+    // with many mirrors, the limit of the client for failed streams applies too
+    const seconds = max(backoff.exponential(FIRST_DELAY, MAX_DELAY, in_a_row - 1), reopen_limit.delay(state.cli));
     loop.next_feed_at = now() + seconds;
     return seconds;
 }

@@ -239,6 +239,7 @@ interface Loop {
     readonly source: Source;
     is_closed: boolean;
     feed: Feed | undefined;
+    feed_opened_at: number;
     /** The feed has delivered a batch. */
     has_received: boolean;
     /** A batch was from etcd, not from a snapshot file. */

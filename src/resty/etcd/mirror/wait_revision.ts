@@ -16,7 +16,7 @@ const FIRST_PAUSE = 0.02;
 /** Maximum seconds between two requests of one caller. */
 const MAX_PAUSE = 1;
 /** Minimum seconds between two requests of all callers. */
-const REQUEST_INTERVAL = 0.1;
+const REQUEST_INTERVAL = 0.2;
 /** That interval as a multiple of the duration of the last request: etcd visits all keys of the range. */
 const DUTY_FACTOR = 4;
 /** Maximum seconds of a request: the stream can deliver the revision meanwhile. */

@@ -103,11 +103,6 @@ function set_tail(coordinator: State, log: Log, tail: number): void {
     coordinator.head = undefined;
 }
 
-function is_sealed(log: Log, epoch: number): boolean {
-    const [, sealed] = logs.head(log, epoch);
-    return sealed;
-}
-
 /** Wakes the readers if something was published since the last poll. If nothing was, it reads one number. */
 function poll_head(coordinator: State): void {
     const log = coordinator.log;
@@ -125,7 +120,7 @@ function poll_head(coordinator: State): void {
     }
     coordinator.head = value;
     wake(coordinator);
-    while (is_sealed(log, coordinator.tail)) {
+    while (logs.is_sealed(log, coordinator.tail)) {
         coordinator.next_check_at = 0; // its writer has possibly resigned
         const link = logs.link_of(log, coordinator.tail);
         if (link === undefined) {
@@ -146,10 +141,6 @@ function abandon_log(coordinator: State, log: Log, cause: Problem): void {
     }
     logs.mark_broken(log, coordinator.retry_after);
     coordinator.next_check_at = 0;
-}
-
-function is_same(a: Log | undefined, b: Log | undefined): boolean {
-    return a === b || (a !== undefined && b !== undefined && a.name === b.name);
 }
 
 /** Creates the first log, or one that replaces a broken one, if it is time for that; nil otherwise. */
@@ -182,7 +173,7 @@ function refresh_log(coordinator: State): void {
         log = try_create_log(coordinator, log);
     }
     coordinator.is_unavailable = log === undefined;
-    if (!is_same(log, known)) {
+    if (!logs.is_same(log, known)) {
         if (coordinator.writer !== undefined) {
             writers.stop(coordinator.writer, "fenced");
             coordinator.writer = undefined;
@@ -290,7 +281,7 @@ function poll_and_check(coordinator: State, time: number): void {
     }
 }
 
-/** Polls the log once. An error in it is logged and stops polling for a while. */
+/** Polls the log once. An error in it is logged and shown, and stops polling for a while. */
 function poll(coordinator: State): void {
     const time = now();
     if (time < coordinator.paused_until) {
@@ -299,7 +290,12 @@ function poll(coordinator: State): void {
     const [ok, err] = protected_call(poll_and_check, coordinator, time);
     if (!ok) {
         coordinator.paused_until = time + ERROR_PAUSE;
-        ngx.log(ngx.ERR, "shared watch log: ", printable.of(err));
+        if (coordinator.error_value !== tostring(err)) {
+            ngx.log(ngx.ERR, "shared watch log: ", printable.of(err));
+        }
+        coordinator.without_writer_since = undefined; // the log was not read: nothing is known of its writer
+        coordinator.error_value = tostring(err); // what the writer has published is read again after a poll without error
+        coordinator.error = errors.local_error("bad_reply", `shared watch log: ${tostring(err)}`);
     }
 }
 

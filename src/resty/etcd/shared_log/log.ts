@@ -247,6 +247,17 @@ function seconds_since_heartbeat(log: Log, epoch: number): number {
     return now() - (get_number(log, `${epoch}l`) ?? 0);
 }
 
+/** Reports whether an epoch is sealed. */
+function is_sealed(log: Log, epoch: number): boolean {
+    const [, sealed] = head(log, epoch);
+    return sealed;
+}
+
+/** Reports whether two logs are the same, or both absent. */
+function is_same(a: Log | undefined, b: Log | undefined): boolean {
+    return a === b || (a !== undefined && b !== undefined && a.name === b.name);
+}
+
 export {
     ERROR_KEY,
     add_link,
@@ -259,6 +270,8 @@ export {
     head,
     heartbeat,
     is_broken,
+    is_same,
+    is_sealed,
     key_of,
     last_received_at,
     link_of,

@@ -97,7 +97,10 @@ function write(coordinator: Coordinator, writer: Writer, loop: TimerLoop): boole
     return true;
 }
 
-/** One turn of the loop. An error ends it, because the batch that caused it is not in the log: another worker takes over. */
+/**
+ * One turn of the loop. An error abandons the log, because the batch that caused it is not in the log, and would raise it in
+ * the next writer too: each worker then watches etcd, and the log is replaced later.
+ */
 function run(coordinator: Coordinator, writer: Writer, loop: TimerLoop): number | undefined {
     const [ok, result] = protected_call(write, coordinator, writer, loop);
     if (ok && result === false) {
@@ -105,6 +108,7 @@ function run(coordinator: Coordinator, writer: Writer, loop: TimerLoop): number 
     }
     if (!ok) {
         ngx.log(ngx.ERR, "shared watch log: ", printable.of(result));
+        writers.stop(writer, "broken", tostring(result));
     }
     writers.stop(writer, "resigned"); // unless it has stopped for another reason
     coordinators.on_writer_stopped(coordinator, writer);

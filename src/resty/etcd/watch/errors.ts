@@ -107,6 +107,11 @@ function is_server_failure(err: EtcdError): boolean {
     return (err.http_status ?? 0) >= 500 || err.name === "bad_reply";
 }
 
+/** Reports whether an error shows that a server has answered, whatever it has answered. */
+function is_answer(err: EtcdError): boolean {
+    return (err.http_status ?? 500) < 500 || err.name === "bad_reply";
+}
+
 /** Returns the error of subscribers that end because the worker is exiting. */
 function exiting(): EtcdError {
     return errors.local_error("closed", "closed: the worker is exiting");
@@ -130,6 +135,7 @@ export {
     compacted,
     drop_token,
     exiting,
+    is_answer,
     is_compacted,
     is_forbidden,
     is_local_failure,

@@ -1,6 +1,5 @@
 import type { ListThread, SharedWatch, Subscriber } from "./types";
 import * as backoffs from "../base/backoff";
-import type { Backoff } from "../base/backoff";
 import type { Core } from "../call/client_state";
 import type { Mutable } from "../base/mutable";
 import * as errors from "../protocol/errors";
@@ -15,10 +14,16 @@ import * as waits from "../base/wait";
 import * as watch_errors from "./errors";
 import type { WatchLog } from "./watch_log";
 
+const max = math.max;
 const min = math.min;
 
 /** Maximum seconds of a sleep, so that a subscriber's end or the worker's exit is noticed. */
 const POLL_INTERVAL = 0.5;
+
+/** Least seconds before the next attempt if etcd has answered the last one, so that there is no outage to end. */
+const MIN_PAUSE_AFTER_ANSWER = 1;
+/** The same if pages were compacted again and again: such an attempt takes eleven calls. */
+const MIN_PAUSE_AFTER_COMPACTION = 2.5;
 
 type State = Mutable<ListThread>;
 
@@ -32,11 +37,15 @@ function open_count_of(subscriber: Subscriber): number {
     return subscriber.shared_watch?.open_count ?? 0;
 }
 
-/** Waits before the next attempt, unless etcd confirms the watch: the outage is over then. */
-function pause(subscriber: Subscriber, seconds: number): void {
+/**
+ * Waits before the next attempt.
+ * @param until_open wait no longer when etcd confirms the watch: the outage is over then
+ */
+function pause(subscriber: Subscriber, seconds: number, until_open: boolean): void {
     const open_count = open_count_of(subscriber);
+    const is_outage = () => !until_open || open_count_of(subscriber) === open_count;
     let left = seconds;
-    while (left > 0 && is_wanted(subscriber) && !ngx.worker.exiting() && open_count_of(subscriber) === open_count) {
+    while (left > 0 && is_wanted(subscriber) && !ngx.worker.exiting() && is_outage()) {
         waits.sleep(min(left, POLL_INTERVAL));
         left = left - POLL_INTERVAL;
     }
@@ -67,12 +76,18 @@ function source_of(subscriber: Subscriber, log: WatchLog): PageSource {
 }
 
 /** Notes a transient error, and waits before the next attempt. */
-function wait_to_retry(core: Core, subscriber: Subscriber, err: EtcdError, backoff: Backoff): void {
+function wait_to_retry(core: Core, subscriber: Subscriber, err: EtcdError): void {
     if (subscriber.shared_watch !== undefined) {
         shared_watches.set_error(subscriber.shared_watch, err);
     }
     watch_errors.drop_token(core, err);
-    pause(subscriber, backoffs.next(backoff));
+    const is_answer = watch_errors.is_answer(err);
+    let seconds = backoffs.next(subscriber.list_backoff);
+    if (is_answer) {
+        const least = watch_errors.is_compacted(err) ? MIN_PAUSE_AFTER_COMPACTION : MIN_PAUSE_AFTER_ANSWER;
+        seconds = max(seconds, least);
+    }
+    pause(subscriber, seconds, !is_answer);
 }
 
 /**
@@ -81,7 +96,6 @@ function wait_to_retry(core: Core, subscriber: Subscriber, err: EtcdError, backo
  * when the watch has lost its position, and is called again when that is known.
  */
 function read_for(subscriber: Subscriber, core: Core, log: WatchLog): void {
-    const backoff = backoffs.new();
     while (is_wanted(subscriber) && !has_lost_position(subscriber)) {
         const epoch = subscriber.epoch;
         const [kvs, outcome] = reads.list(
@@ -101,12 +115,12 @@ function read_for(subscriber: Subscriber, core: Core, log: WatchLog): void {
                 }
                 subscribers.accept_full_state(subscriber, kvs, outcome);
             }
-        } else if (watch_errors.is_compacted(outcome)) {
+        } else if (watch_errors.is_compacted(outcome) && subscriber.list_revision !== undefined) {
             on_start_compacted(subscriber);
         } else if (watch_errors.is_permanent(core, outcome)) {
             shared_watches.fail(subscriber, outcome);
         } else {
-            wait_to_retry(core, subscriber, outcome, backoff);
+            wait_to_retry(core, subscriber, outcome);
         }
     }
 }

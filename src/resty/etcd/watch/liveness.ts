@@ -20,7 +20,8 @@ const min = math.min;
 /** Maximum seconds between two bytes of a living stream: etcd sends progress every 10 minutes at least. */
 const MAX_PROGRESS_INTERVAL = 660;
 
-/** Maximum seconds before another probe follows one without a result. */
+/** Minimum and maximum seconds before another probe follows one, whatever its result. */
+const MIN_RETRY_INTERVAL = 1;
 const RETRY_INTERVAL = 5;
 /** Maximum seconds of a wait while a probe runs. */
 const PROBE_POLL_INTERVAL = 0.1;
@@ -91,7 +92,7 @@ function is_dead(liveness: State, shared_watch: SharedWatch, stream: Stream): bo
     const outcome = probes.outcome(probe);
     if (outcome !== undefined) {
         stop(liveness);
-        liveness.next_probe_at = time + min(shared_watch.idle_timeout, RETRY_INTERVAL);
+        liveness.next_probe_at = time + max(MIN_RETRY_INTERVAL, min(shared_watch.idle_timeout, RETRY_INTERVAL));
         if (outcome === "alive") {
             shared_watches.note_response(shared_watch, probes.alive_at(probe)); // all events before that have arrived
             liveness.probe_from = probes.next_from(probe);

@@ -2,7 +2,9 @@ import type { SharedWatch } from "./types";
 import * as clock from "../base/clock";
 import * as lists from "./list";
 import * as liveness_checks from "./liveness";
+import * as reopen_limit from "./reopen_limit";
 import * as reopen_policy from "./reopen_policy";
+import type { SessionEnd } from "./reopen_policy";
 import * as shared_watches from "./shared_watch";
 import * as sharing from "./sharing";
 import * as stream_reader from "./stream_reader";
@@ -12,6 +14,7 @@ import * as watch_errors from "./errors";
 import * as watch_log from "./watch_log";
 
 const now = clock.now;
+const max = math.max;
 const min = math.min;
 
 /** Maximum seconds of a wait, so that the worker's exit is noticed. */
@@ -61,9 +64,17 @@ function handle_stream_end(shared_watch: SharedWatch, session: StreamSession): n
         shared_watches.fail_all(shared_watch, err);
         return undefined;
     }
-    const policy = shared_watch.reopen_policy;
-    const is_answered = session.is_located || (err.http_status ?? 500) < 500;
-    const delay = reopen_policy.next_delay(policy, err, session.created_at, session.has_delivered, is_answered);
+    const end: SessionEnd = {
+        err,
+        connected_at: session.created_at,
+        has_delivered: session.has_delivered,
+        is_answered: session.is_located || watch_errors.is_answer(err),
+        attempts: session.attempts,
+    };
+    let delay = reopen_policy.next_delay(shared_watch.reopen_policy, end);
+    if (reopen_policy.is_limited_by_client(end)) {
+        delay = max(delay, reopen_limit.delay(core));
+    }
     if (err.name === "compacted") {
         shared_watches.on_revisions_lost(shared_watch, "compacted", err);
     }

@@ -35,6 +35,8 @@ interface StreamSession {
     /** Why the stream has ended; nil until then. */
     readonly err: EtcdError | undefined;
     readonly started_at: number;
+    /** Attempts at the calls that precede the stream, and at the watch itself. */
+    readonly attempts: number;
     /** etcd has answered the read of its current revision. */
     readonly is_located: boolean;
     /** When the head of the response had arrived. */
@@ -72,10 +74,11 @@ function create_request(shared_watch: SharedWatch, from: number): Message {
  * Asks etcd for its current revision, and checks that it still has the history that the watch has seen.
  * @returns an error if etcd does not answer
  */
-function locate(shared_watch: SharedWatch): EtcdError | undefined {
+function locate(shared_watch: SharedWatch, session: Session): EtcdError | undefined {
     const before = histories.copy(shared_watch.history); // full states that are read meanwhile can be of later revisions
     const options: call.CallOptions = { quiet: true, on_retry: shared_watch.log.on_retry };
     let [current, err] = reads.current_revision(shared_watch.core, shared_watch.range, options);
+    session.attempts = options.attempts ?? 0;
     if (current === undefined) {
         return err;
     }
@@ -190,7 +193,7 @@ function read_all(shared_watch: SharedWatch, session: Session, stream: Stream, f
 /** Opens the stream and reads it until it ends. Returns why it has ended. */
 function run(shared_watch: SharedWatch, session: Session): EtcdError {
     const core = shared_watch.core;
-    const locate_err = locate(shared_watch);
+    const locate_err = locate(shared_watch, session);
     if (locate_err !== undefined) {
         return locate_err;
     }
@@ -201,8 +204,10 @@ function run(shared_watch: SharedWatch, session: Session): EtcdError {
     const from = shared_watches.request_revision(shared_watch);
     const request = { create_request: create_request(shared_watch, from) };
     // etcd ends the stream when its member loses the leader: such a member sends no events
-    const options = { require_leader: true, prefer: shared_watch.located_at, on_retry: shared_watch.log.on_retry };
+    const { located_at, log } = shared_watch;
+    const options: call.StreamOptions = { require_leader: true, prefer: located_at, on_retry: log.on_retry };
     const [stream, open_err] = call.open(core, rpcs.watch, request, options);
+    session.attempts = session.attempts + (options.attempts ?? 0);
     if (stream === undefined) {
         return open_err;
     }
@@ -238,6 +243,7 @@ function start(shared_watch: SharedWatch): StreamSession {
         thread: undefined,
         err: undefined,
         started_at: now(),
+        attempts: 0,
         is_located: false,
         response_started_at: undefined,
         created_at: undefined,

@@ -1,6 +1,7 @@
 import type { HistoryPoint, HistoryToken, SharedWatch, Subscriber, SubscriberOptions } from "./types";
 import type { RawKv } from "../protocol/message";
 import * as semaphore from "ngx.semaphore";
+import * as backoffs from "../base/backoff";
 import * as batch_queue from "./batch_queue";
 import * as clock from "../base/clock";
 import * as waits from "../base/wait";
@@ -45,6 +46,7 @@ function create(options: SubscriberOptions, start: StartPosition): Result<Subscr
         list_revision: start.list_revision,
         epoch: 0,
         is_listing: false,
+        list_backoff: backoffs.new(),
         delivered_revision: 0,
         err: undefined,
         is_closed: false,
@@ -174,6 +176,7 @@ function accept_full_state(subscriber: State, full: RawKv[], revision: number): 
     const buffered = batch_queue.take_buffered(subscriber.queue);
     subscriber.pending_state = undefined;
     subscriber.list_revision = undefined;
+    backoffs.reset(subscriber.list_backoff);
     subscriber.last_received_at = now();
     subscriber.lists = subscriber.lists + 1;
     subscriber.next_revision = max(subscriber.next_revision, revision + 1);

@@ -1,4 +1,5 @@
 import type { Semaphore } from "ngx.semaphore";
+import type { Backoff } from "../base/backoff";
 import type { TimerLoop } from "../base/timer_loop";
 import type { Core } from "../call/client_state";
 import type { EtcdError } from "../protocol/errors";
@@ -80,6 +81,8 @@ interface Subscriber {
     readonly epoch: number;
     /** A light thread reads the full state. */
     readonly is_listing: boolean;
+    /** Delays of the attempts to read the full state. */
+    readonly list_backoff: Backoff;
     /** Everything up to this revision has been taken out of the queue. */
     readonly delivered_revision: number;
     /** Why no more batches come when the queue is empty; nil while they do. */
