@@ -6,7 +6,7 @@ local max = math.max
 --- Least number of failed streams of a client that are opened again without a further delay.
 local MIN_BURST = 10
 
---- The same for each watch of the client: each reopens at once after a disconnect, and again after a compaction.
+--- The same for each watch of the client: each reopens immediately after a disconnect, and again after a compaction.
 local BURST_PER_WATCH = 2
 
 --- Least number of failed streams per second that are opened again after that.
