@@ -13,6 +13,7 @@ local SEED = tonumber(os.getenv("SEED")) or ngx.time()
 local CASES = 400 * (tonumber(os.getenv("SOAK")) or 1)
 -- Longest part of a list in bytes that is decoded without a yield: a part and the rest of an item.
 local PART = 4096
+local LIMITS = { max_size = 64 * 1024 * 1024 }
 
 local decode = cjson.decode
 local lengths = {}
@@ -73,8 +74,11 @@ end
 local function compare(message, text, envelope)
     local wanted = decode(text)
     local wanted_bad = json_codec.decode(message, inside(wanted, envelope))
-    local json, bad = long_json.decode(message, text, envelope)
-    if (bad == nil) ~= (wanted_bad == nil) then
+    local json, bad = long_json.decode(message, text, envelope, LIMITS)
+    local is_repeated = text:find('"kvs":.*"kvs":') or text:find('"result":.*"result":')
+    if bad and is_repeated then
+        return nil, wanted_bad == nil -- a malformed field counts, even if it is repeated, and the last one is good
+    elseif (bad == nil) ~= (wanted_bad == nil) then
         return ("malformed: %s, but as a whole: %s"):format(tostring(bad), tostring(wanted_bad))
     elseif not bad and not is_same(wanted, json) then
         return "the messages are not the same"
@@ -162,34 +166,34 @@ describe("long reply", function()
 
     it("is decoded in short parts", function()
         watch_decoding()
-        local json, bad = long_json.decode(rpc.range.reply, ('{%s,"kvs":[%s],"count":"9"}'):format(HEADER, table.concat(kvs(5000), ", ")))
+        local json, bad = long_json.decode(rpc.range.reply, ('{%s,"kvs":[%s],"count":"9"}'):format(HEADER, table.concat(kvs(5000), ", ")), nil, LIMITS)
         assert.is_nil(bad)
         assert.equal(5000, #json.kvs)
         assert.same({ key = "k5000", mod_revision = "5000", value = "v5000" }, json.kvs[5000])
         assert.is_true(#lengths > 50 and longest() <= PART, longest() .. " bytes in one part")
     end)
 
-    it("is decoded with one value per part when its values are large", function()
+    it("is decoded in short parts when its values are large", function()
         watch_decoding()
         local value = ("x"):rep(100000)
-        local json = long_json.decode(rpc.range.reply, ('{"kvs":[%s]}'):format(table.concat(kvs(20, value), ",")))
+        local json = long_json.decode(rpc.range.reply, ('{"kvs":[%s]}'):format(table.concat(kvs(20, value), ",")), nil, LIMITS)
         for i = 1, 20 do
             assert.equal(value, json.kvs[i].value)
         end
-        assert.equal(21, #lengths)
+        assert_short(PART, 0)
     end)
 
     it("yields between parts #alone", function()
         local text = ('{"kvs":[%s]}'):format(table.concat(kvs(20000), ","))
         cjson.decode = function(part) return decode(turns.work(part)) end
-        local most = turns.most(function() long_json.decode(rpc.range.reply, text) end)
+        local most = turns.most(function() long_json.decode(rpc.range.reply, text, nil, LIMITS) end)
         assert.is_true(most > 0 and most <= turns.FEW, most .. " parts without a yield")
     end)
 
     it("is decoded in phases that cannot yield", function()
         local sleep = ngx.sleep
         ngx.sleep = function() error("API disabled in the current context") end -- luacheck: ignore 122
-        local ok, json = pcall(long_json.decode, rpc.range.reply, ('{"kvs":[%s]}'):format(table.concat(kvs(5000), ",")))
+        local ok, json = pcall(long_json.decode, rpc.range.reply, ('{"kvs":[%s]}'):format(table.concat(kvs(5000), ",")), nil, LIMITS)
         ngx.sleep = sleep -- luacheck: ignore 122
         assert.is_true(ok)
         assert.equal(5000, #json.kvs)

@@ -31,6 +31,7 @@ local MIN_CONNECT_SHARE = 1
 ---@field prefer? string Host of the endpoint for the first attempt, if the health check allows that: the next one of the ring if nil.
 ---@field first? resty.etcd.endpoint.balancer.Choice The choice for the first attempt, if it was made before the call. The call removes it from the options.
 ---@field at? resty.etcd.endpoint.endpoint.Endpoint The only endpoint to call, in a single attempt, whatever its health.
+---@field max_response_size? number Bytes of the longest response, if that is less than for other calls.
 ---@field on_retry? (fun(rpc: string, err: resty.etcd.protocol.errors.EtcdError)) Called before another attempt, instead of logging `<err>. Retrying`: that line does not say what the call is for.
 ---@field answered_by? string Set by the call: host of the endpoint of the last attempt.
 ---@field attempts? number Set by the call: number of its attempts.
@@ -57,6 +58,7 @@ local MIN_CONNECT_SHARE = 1
 ---@field first resty.etcd.endpoint.balancer.Choice?
 ---@field at resty.etcd.endpoint.endpoint.Endpoint? The only endpoint of the call; nil if the balancer chooses one for each attempt.
 ---@field on_retry (fun(rpc: string, err: resty.etcd.protocol.errors.EtcdError))?
+---@field max_response_size number
 ---@field retry_state resty.etcd.call.retry_state.RetryState
 ---@field seen_revision number With `monotonic`: the revision that the client had seen when the call began, and its cluster.
 ---@field seen_cluster string?
@@ -120,6 +122,7 @@ local function new_attempt(call, endpoint, token, started, others)
         deadline = response_deadline,
         connect_deadline = connect_deadline,
         handshake_deadline = handshake_deadline,
+        max_response_size = call.max_response_size,
         send_timeout_header = stream == nil,
         require_leader = stream ~= nil and stream.require_leader == true,
         received = 0
@@ -238,7 +241,7 @@ local function error_of(call, attempt, failure)
     if kind == "status" then
         return retry_policy.classify_server_error(semantics, err)
     end
-    if kind == "undecodable" then
+    if kind == "undecodable" or kind == "too_large" then
         err.maybe_applied = semantics ~= "read"
         return err
     end

@@ -172,6 +172,7 @@ local function start(core, rpc, request, timeout, options, stream)
         first = first,
         at = at,
         on_retry = options and options.on_retry or stream and stream.on_retry,
+        max_response_size = options and options.max_response_size or core.max_response_size,
         retry_state = retry_state.new(core, deadline, is_linearizable, at ~= nil),
         seen_revision = seen_revision,
         seen_cluster = seen_cluster,
@@ -245,9 +246,9 @@ local function open(core, rpc, request, options)
     if stream == nil then
         return nil, err, error_reply
     end
-    local ____opt_28 = core.sync_plan
-    if ____opt_28 ~= nil then
-        ____opt_28.start_loop(core)
+    local ____opt_30 = core.sync_plan
+    if ____opt_30 ~= nil then
+        ____opt_30.start_loop(core)
     end
     return stream
 end

@@ -63,6 +63,7 @@ local _M = {}
 ---@field timeout number Seconds for a call, 0 for nginx's own socket timeouts.
 ---@field unix_socket_proxy? string `unix:/path` to connect to instead of the endpoints, while a server accepts connections there.
 ---@field transport resty.etcd.transport.transport.Transport
+---@field max_response_size number Bytes of the longest response.
 ---@field auth resty.etcd.call.client_state.TokenCache? Nil without user and password.
 ---@field sync_plan resty.etcd.call.client_state.SyncPlan? Nil unless the endpoints follow the list of members.
 ---@field revision_floor resty.etcd.call.monotonic.RevisionFloor? Nil unless the client was created with `monotonic`.

@@ -20,8 +20,14 @@ local MAX_PAGED_READS = 5
 --- Target size of a page in bytes. Larger pages mean fewer requests, for each of which etcd counts all keys again.
 local PAGE_BYTES = 256 * 1024
 
---- Longest directory in bytes, the same as for one reply. No etcd stores that much.
-local MAX_BYTES = 512 * 1024 * 1024
+--- Bytes of the longest response with a page, unless the page has a single key.
+local MAX_PAGE_BYTES = 8 * 1024 * 1024
+
+--- Part of the limit of a page that was too long, for the next attempt.
+local SHRINK = 1 / 8
+
+--- Longest directory, in longest responses: 512 MiB by default.
+local MAX_RESPONSES = 8
 
 ---@class resty.etcd.call.paged_range.Kv
 ---@field key? string
@@ -129,6 +135,35 @@ local function read_page(core, page, options, cluster_id)
     end
 end
 
+--- Reads a page as `read_page` does, with fewer keys if the response is too long: its size is estimated from the page before.
+---@param core resty.etcd.call.client_state.Core
+---@param page table
+---@param limit number number of keys; the `limit` of `page` is the one that the reply has
+---@param options resty.etcd.call.attempt.CallOptions
+---@param cluster_id string?
+---@return resty.etcd.transport.transport.Reply? result
+---@return resty.etcd.protocol.errors.EtcdError? err
+---@return resty.etcd.transport.transport.Reply? error_reply
+local function read_shrinking_page(core, page, limit, options, cluster_id)
+    local size = limit
+    while true do
+        page.limit = size
+        options.max_response_size = size > 1 and min(MAX_PAGE_BYTES, core.max_response_size) or core.max_response_size
+        local reply, err, error_reply = read_page(core, page, options, cluster_id)
+        if reply ~= nil then
+            return reply
+        end
+        if err.name ~= "response_too_large" or size == 1 then
+            return nil, err, error_reply
+        end
+        size = max(
+            1,
+            floor(size * SHRINK)
+        )
+        options.quiet = true
+    end
+end
+
 --- Reports whether the read is of the latest revision, not of one that the caller gave.
 ---@param request table
 ---@return boolean
@@ -149,12 +184,18 @@ end
 local function read_pages(core, request, timeout, on_page, context, source)
     local page = copy(request)
     local limit = FIRST_PAGE
-    page.limit = limit
     local options = {timeout = timeout, prefer = source and source.http_host, on_retry = source and source.on_retry}
-    local reply, err, error_reply = read_page(core, page, options, source and source.cluster_id)
+    local reply, err, error_reply = read_shrinking_page(
+        core,
+        page,
+        limit,
+        options,
+        source and source.cluster_id
+    )
     if reply == nil then
         return nil, err, error_reply
     end
+    limit = page.limit
     local body = reply.body
     local cluster_id = cluster.id_of(body)
     options.quiet = true
@@ -182,18 +223,24 @@ local function read_pages(core, request, timeout, on_page, context, source)
         end
         local bytes = size_of(kvs)
         total = total + bytes
-        if total > MAX_BYTES then
+        if total > core.max_response_size * MAX_RESPONSES then
             return nil, errors.local_error("bad_reply", "malformed reply: directory too long")
         end
         limit = next_size(kvs, bytes)
         local from = (kvs[#kvs].key or "") .. "\000"
-        page.limit = limit
         page.key = from
         on_page(context, kvs)
-        local next_reply, next_err, next_error_reply = read_page(core, page, options, cluster_id)
+        local next_reply, next_err, next_error_reply = read_shrinking_page(
+            core,
+            page,
+            limit,
+            options,
+            cluster_id
+        )
         if next_reply == nil then
             return nil, next_err, next_error_reply
         end
+        limit = page.limit
         kvs = next_reply.body.kvs or ({})
         if #kvs > 0 and (kvs[1].key or "") < from then
             return nil, errors.local_error("bad_reply", "malformed reply: page starts before the requested key")

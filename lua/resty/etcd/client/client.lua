@@ -243,6 +243,7 @@ local function make_state(opts, connector, derived, dns)
         key_prefix = opts.key_prefix or "",
         use_grpc = wants_grpc(opts),
         transport = make_transport(opts, connector, derived),
+        max_response_size = opts.max_response_size or options.MAX_RESPONSE_SIZE,
         auth = make_token_cache(opts),
         health = opts.health ~= nil and client_health.new(opts.health) or nil,
         revision_floor = opts.monotonic == true and monotonic.new() or nil,

@@ -28,6 +28,7 @@ local client_health = require("resty.etcd.endpoint.client_health")
 ---@field transport? ("grpc"|"resty_http"|"cosocket") "resty_http" (default if lua-resty-http is installed), "cosocket" or, experimental, "grpc".
 ---@field keepalive_timeout? number Seconds an idle connection is kept open; default 60. With 0, each connection is closed after use.
 ---@field keepalive_pool? number Idle connections kept per endpoint and worker; default 512.
+---@field max_response_size? number Bytes of the longest response, and of the longest message of a watch; default 64 MiB. A longer one is an error.
 ---@field health? resty.etcd.endpoint.client_health.HealthOptions Gives the client its own health check instead of the one that all clients share.
 ---@field monotonic? boolean Reject replies older than one the client has already seen, from whichever member; default false.
 ---@field auth_optional? boolean With a user: call without a token while authentication is disabled in etcd; default false.
@@ -40,6 +41,9 @@ local client_health = require("resty.etcd.endpoint.client_health")
 
 --- Greatest timeout in seconds: nginx' timers count milliseconds in 32 bits.
 local MAX_TIMEOUT = 2147483647
+
+--- Default of `max_response_size`. etcd's own limit for a request is 1.5 MiB, and large directories are read in pages.
+local MAX_RESPONSE_SIZE = 64 * 1024 * 1024
 
 local function check_protocol(protocol)
     return protocol ~= "v3" and "only support etcd v3 api" or nil
@@ -93,6 +97,7 @@ local OPTIONS = {rules = {
     {name = "init_count", type = "integer"},
     {name = "keepalive_timeout", type = "number", min = 0, expected = "number of seconds"},
     {name = "keepalive_pool", type = "integer", min = 1, expected = "positive integer"},
+    {name = "max_response_size", type = "integer", min = 1, expected = "positive integer"},
     {name = "monotonic", type = "boolean"},
     {name = "auth_optional", type = "boolean"},
     {name = "metrics", type = "boolean"},
@@ -109,6 +114,7 @@ local OPTIONS = {rules = {
 local function check(opts)
     return checks.check_options(opts, OPTIONS)
 end
+_M.MAX_RESPONSE_SIZE = MAX_RESPONSE_SIZE
 _M.check = check
 
 return _M

@@ -42,7 +42,7 @@ local mt = {
 }
 
 --- Creates an error that is not a response of etcd.
----@param name "timeout"|"connect_failed"|"connection_lost"|"bad_reply"|"no_endpoint"|"login_failed"|"stale_reply"|"other_cluster"|"bad_request"|"not_in_phase"|"resource_exhausted"|"no_timer"|"not_ready"|"closed"|"invalid"|"conflict"|"compacted"|"restored"
+---@param name "timeout"|"connect_failed"|"connection_lost"|"bad_reply"|"response_too_large"|"no_endpoint"|"login_failed"|"stale_reply"|"other_cluster"|"bad_request"|"not_in_phase"|"resource_exhausted"|"no_timer"|"not_ready"|"closed"|"invalid"|"conflict"|"compacted"|"restored"
 ---@param message string
 ---@param endpoint? string
 ---@return resty.etcd.protocol.errors.EtcdError

@@ -5,6 +5,7 @@ local sub = string.sub
 
 --- Hint of several texts.
 local UNKNOWN_CA = "nginx does not know the CA of the server's certificate: see lua_ssl_trusted_certificate (or opts.trusted_ca), and lua_ssl_verify_depth for intermediate CAs"
+local RESPONSE_TOO_LARGE = "the option max_response_size is the limit: raise it, or read less, with limit or readdir"
 local DATES = "check the dates of the server's certificate and of its CA, and the clock of this machine"
 local NO_GRPC = "a TLS port, or no gRPC: the transport \"grpc\" needs an etcd without TLS; use \"cosocket\" or \"resty_http\" for the others"
 
@@ -28,6 +29,8 @@ local HINTS = {
     {"HTTP 429 from something that is not etcd", "a proxy in between limits the rate of requests: etcd has not seen it"},
     {"malformed reply: response header without", "another server or a proxy responds here: check http_host and api_prefix"},
     {"from something that is not etcd", "another server or a proxy responds here: check http_host and api_prefix"},
+    {"response longer than", RESPONSE_TOO_LARGE},
+    {"response with too many values", RESPONSE_TOO_LARGE},
     {"Client sent an HTTP request to an HTTPS server", "the port serves TLS: use https in http_host"},
     {"certificate has expired", DATES},
     {"certificate is not yet valid", DATES},

@@ -11,6 +11,7 @@ local NAMES = {
     closed = "closed",
     malformed = "bad_reply",
     undecodable = "bad_reply",
+    too_large = "response_too_large",
     config = "bad_request",
     url = "bad_request",
     phase = "not_in_phase",
@@ -18,7 +19,7 @@ local NAMES = {
 }
 
 --- Creates the failure of an exchange that ended without an error of the server.
----@param kind "full"|"timeout"|"lost"|"closed"|"url"|"connect"|"malformed"|"undecodable"|"config"|"phase"
+---@param kind "full"|"timeout"|"lost"|"closed"|"url"|"connect"|"malformed"|"undecodable"|"too_large"|"config"|"phase"
 ---@param text string
 ---@param sent boolean
 ---@param is_closed_by_server? boolean
@@ -79,6 +80,9 @@ local function call_error(failure, endpoint)
     if kind == "undecodable" then
         err.http_status = failure.http_status
     elseif kind ~= "status" then
+        if failure.http_status ~= nil then
+            err.http_status = failure.http_status
+        end
         err.message = printable.of(masked_url.mask(endpoint) .. ": " .. failure.text)
         is_closed_by_server = failure.is_closed_by_server
     end

@@ -5,7 +5,7 @@ local find = string.find
 
 --- The failure of one step: connecting, the TLS handshake, sending, or reading.
 ---@class resty.etcd.transport.fault.Fault
----@field kind "timeout"|"closed"|"socket"|"malformed"|"config"|"phase"|"reset"|"tls"
+---@field kind "timeout"|"closed"|"socket"|"malformed"|"too_large"|"config"|"phase"|"reset"|"tls"
 ---@field text string
 ---@field is_ca_ignored? true The platform has ignored the option `trusted_ca` of the client.
 
@@ -13,6 +13,16 @@ local function make_fault(kind, text)
     return {kind = kind, text = text}
 end
 local TIMEOUT = make_fault("timeout", "timeout")
+
+--- Returns the fault of a response that is longer than a number of bytes.
+---@param max_size number
+---@return resty.etcd.transport.fault.Fault
+local function too_large(max_size)
+    return make_fault(
+        "too_large",
+        "response longer than " .. tostring(max_size) .. " bytes"
+    )
+end
 
 --- Parts of texts that nginx and OpenSSL use for TLS errors only.
 local TLS_PARTS = {"certificate", "handshake failed", "ssl", "SSL"}
@@ -95,5 +105,6 @@ _M.of_rejected_option = of_rejected_option
 _M.of_socket = of_socket
 _M.TIMEOUT = TIMEOUT
 _M.to_failure = to_failure
+_M.too_large = too_large
 
 return _M

@@ -10,6 +10,7 @@ local _M = {}
 ---@field deadline number? Nil leaves the time to the socket timeouts of nginx.
 ---@field connect_deadline number? Time by which the connection must be established.
 ---@field handshake_deadline number? Time by which the TLS handshake must be finished.
+---@field max_response_size number Bytes of the longest response, and of the longest message of a stream.
 ---@field send_timeout_header boolean Tell the server how much time is left, so that it returns its own error a little earlier.
 ---@field require_leader boolean The server ends the stream when its member has no leader.
 
@@ -28,13 +29,13 @@ local _M = {}
 
 --- A failure other than an error of the server.
 ---@class resty.etcd.transport.transport.LocalFailure
----@field kind "full"|"timeout"|"lost"|"closed"|"url"|"connect"|"malformed"|"undecodable"|"config"|"phase"
+---@field kind "full"|"timeout"|"lost"|"closed"|"url"|"connect"|"malformed"|"undecodable"|"too_large"|"config"|"phase"
 ---@field text string The cause, without the endpoint.
 ---@field sent boolean False if the server has provably not processed the request: no byte of it was sent, or the server said so (as HTTP/2 does with GOAWAY and REFUSED_STREAM). Such a request can always be sent again.
 ---@field is_closed_by_server boolean The server closed the connection.
 ---@field is_tls? true There is no TLS session, or the server has ended it with an alert.
 ---@field is_ca_ignored? true The platform has ignored the option `trusted_ca` of the client.
----@field http_status? number HTTP status of an undecodable response.
+---@field http_status? number HTTP status of an undecodable or too long response.
 
 --- An error that the server returned.
 ---@class resty.etcd.transport.transport.StatusFailure

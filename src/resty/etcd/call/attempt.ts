@@ -51,6 +51,8 @@ interface CallOptions {
     first?: Choice | undefined;
     /** The only endpoint to call, in a single attempt, whatever its health. */
     at?: Endpoint;
+    /** Bytes of the longest response, if that is less than for other calls. */
+    max_response_size?: number | undefined;
     /** Called before another attempt, instead of logging `<err>. Retrying`: that line does not say what the call is for. */
     on_retry?: OnRetry | undefined;
     /** Set by the call: host of the endpoint of the last attempt. */
@@ -93,6 +95,7 @@ interface Call {
     /** The only endpoint of the call; nil if the balancer chooses one for each attempt. */
     readonly at: Endpoint | undefined;
     readonly on_retry: OnRetry | undefined;
+    readonly max_response_size: number;
     readonly retry_state: RetryState;
     /** With `monotonic`: the revision that the client had seen when the call began, and its cluster. */
     readonly seen_revision: number;
@@ -150,6 +153,7 @@ function new_attempt(
         deadline: response_deadline,
         connect_deadline,
         handshake_deadline,
+        max_response_size: call.max_response_size,
         send_timeout_header: stream === undefined,
         require_leader: stream !== undefined && stream.require_leader === true,
         received: 0,
@@ -241,7 +245,7 @@ function error_of(call: Call, attempt: Attempt, failure: Failure): EtcdError {
     if (kind === "status") {
         return retry_policy.classify_server_error(semantics, err);
     }
-    if (kind === "undecodable") {
+    if (kind === "undecodable" || kind === "too_large") {
         err.maybe_applied = semantics !== "read";
         return err;
     }

@@ -115,6 +115,8 @@ interface Core extends EndpointSet {
     unix_socket_proxy?: string;
 
     readonly transport: Transport;
+    /** Bytes of the longest response. */
+    readonly max_response_size: number;
     /** Nil without user and password. */
     readonly auth: TokenCache | undefined;
     /** Nil unless the endpoints follow the list of members. */

@@ -20,8 +20,12 @@ const MAX_PAGE = 4096;
 const MAX_PAGED_READS = 5;
 /** Target size of a page in bytes. Larger pages mean fewer requests, for each of which etcd counts all keys again. */
 const PAGE_BYTES = 256 * 1024;
-/** Longest directory in bytes, the same as for one reply. No etcd stores that much. */
-const MAX_BYTES = 512 * 1024 * 1024;
+/** Bytes of the longest response with a page, unless the page has a single key. */
+const MAX_PAGE_BYTES = 8 * 1024 * 1024;
+/** Part of the limit of a page that was too long, for the next attempt. */
+const SHRINK = 1 / 8;
+/** Longest directory, in longest responses: 512 MiB by default. */
+const MAX_RESPONSES = 8;
 
 interface Kv {
     key?: string;
@@ -106,6 +110,33 @@ function read_page(core: Core, page: Message, options: CallOptions, cluster_id: 
     }
 }
 
+/**
+ * Reads a page as `read_page` does, with fewer keys if the response is too long: its size is estimated from the page before.
+ * @param limit number of keys; the `limit` of `page` is the one that the reply has
+ */
+function read_shrinking_page(
+    core: Core,
+    page: Message,
+    limit: number,
+    options: CallOptions,
+    cluster_id: string | undefined,
+): Outcome<Reply> {
+    let size = limit;
+    while (true) {
+        page.set("limit", size);
+        options.max_response_size = size > 1 ? min(MAX_PAGE_BYTES, core.max_response_size) : core.max_response_size;
+        const [reply, err, error_reply] = read_page(core, page, options, cluster_id);
+        if (reply !== undefined) {
+            return $multi(reply);
+        }
+        if (err.name !== "response_too_large" || size === 1) {
+            return $multi(undefined, err, error_reply);
+        }
+        size = max(1, floor(size * SHRINK));
+        options.quiet = true;
+    }
+}
+
 /** Reports whether the read is of the latest revision, not of one that the caller gave. */
 function is_of_latest(request: Message): boolean {
     return (int64.to_text(request.get("revision")) ?? "0") === "0";
@@ -122,12 +153,12 @@ function read_pages(
 ): Outcome<Reply> {
     const page = copy(request);
     let limit = FIRST_PAGE;
-    page.set("limit", limit);
     const options: CallOptions = { timeout, prefer: source?.http_host, on_retry: source?.on_retry };
-    const [reply, err, error_reply] = read_page(core, page, options, source?.cluster_id);
+    const [reply, err, error_reply] = read_shrinking_page(core, page, limit, options, source?.cluster_id);
     if (reply === undefined) {
         return $multi(undefined, err, error_reply);
     }
+    limit = page.get("limit") as number;
     const body = reply.body;
     const cluster_id = cluster.id_of(body);
     options.quiet = true;
@@ -151,19 +182,19 @@ function read_pages(
         }
         const bytes = size_of(kvs);
         total = total + bytes;
-        if (total > MAX_BYTES) {
+        if (total > core.max_response_size * MAX_RESPONSES) {
             // a malicious server could send pages forever
             return $multi(undefined, errors.local_error("bad_reply", "malformed reply: directory too long"));
         }
         limit = next_size(kvs, bytes);
         const from = `${kvs[kvs.length - 1]!.key ?? ""}\0`;
-        page.set("limit", limit);
         page.set("key", from);
         on_page(context, kvs);
-        const [next_reply, next_err, next_error_reply] = read_page(core, page, options, cluster_id);
+        const [next_reply, next_err, next_error_reply] = read_shrinking_page(core, page, limit, options, cluster_id);
         if (next_reply === undefined) {
             return $multi(undefined, next_err, next_error_reply);
         }
+        limit = page.get("limit") as number;
         kvs = (next_reply.body.get("kvs") as Kv[] | undefined) ?? [];
         if (kvs.length > 0 && (kvs[0]!.key ?? "") < from) {
             // a server that repeats keys would never end

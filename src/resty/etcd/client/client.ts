@@ -201,6 +201,7 @@ function make_state(
         key_prefix: opts.key_prefix ?? "",
         use_grpc: wants_grpc(opts),
         transport: make_transport(opts, connector, derived),
+        max_response_size: opts.max_response_size ?? options.MAX_RESPONSE_SIZE,
         auth: make_token_cache(opts),
         health: opts.health !== undefined ? client_health.new(opts.health) : undefined,
         revision_floor: opts.monotonic === true ? monotonic.new() : undefined,

@@ -55,6 +55,8 @@ interface Options {
     keepalive_timeout?: number;
     /** Idle connections kept per endpoint and worker; default 512. */
     keepalive_pool?: number;
+    /** Bytes of the longest response, and of the longest message of a watch; default 64 MiB. A longer one is an error. */
+    max_response_size?: number;
     /** Gives the client its own health check instead of the one that all clients share. */
     health?: HealthOptions;
     /** Reject replies older than one the client has already seen, from whichever member; default false. */
@@ -77,6 +79,9 @@ interface Options {
 
 /** Greatest timeout in seconds: nginx' timers count milliseconds in 32 bits. */
 const MAX_TIMEOUT = 2147483647;
+
+/** Default of `max_response_size`. etcd's own limit for a request is 1.5 MiB, and large directories are read in pages. */
+const MAX_RESPONSE_SIZE = 64 * 1024 * 1024;
 
 function check_protocol(protocol: unknown): Problem {
     return protocol !== "v3" ? "only support etcd v3 api" : undefined;
@@ -117,6 +122,7 @@ const OPTIONS: OptionTable = {
         { name: "init_count", type: "integer" },
         { name: "keepalive_timeout", type: "number", min: 0, expected: "number of seconds" },
         { name: "keepalive_pool", type: "integer", min: 1, expected: "positive integer" },
+        { name: "max_response_size", type: "integer", min: 1, expected: "positive integer" },
         { name: "monotonic", type: "boolean" },
         { name: "auth_optional", type: "boolean" },
         { name: "metrics", type: "boolean" },
@@ -137,4 +143,4 @@ function check(opts: unknown): Problem {
     return checks.check_options(opts, OPTIONS);
 }
 
-export { check, type Options };
+export { MAX_RESPONSE_SIZE, check, type Options };

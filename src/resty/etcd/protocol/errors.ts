@@ -53,6 +53,8 @@ type LocalName =
     | "connection_lost"
     /** The response is malformed, or not from etcd. */
     | "bad_reply"
+    /** The response is longer than `max_response_size`. */
+    | "response_too_large"
     /** The health check allows no endpoint now. */
     | "no_endpoint"
     /** The login failed, so there is no token. */

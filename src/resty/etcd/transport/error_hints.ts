@@ -4,6 +4,7 @@ const sub = string.sub;
 /** Hint of several texts. */
 const UNKNOWN_CA =
     "nginx does not know the CA of the server's certificate: see lua_ssl_trusted_certificate (or opts.trusted_ca), and lua_ssl_verify_depth for intermediate CAs";
+const RESPONSE_TOO_LARGE = "the option max_response_size is the limit: raise it, or read less, with limit or readdir";
 const DATES = "check the dates of the server's certificate and of its CA, and the clock of this machine";
 
 const NO_GRPC =
@@ -65,6 +66,8 @@ const HINTS: [part: string, hint: string][] = [
         "another server or a proxy responds here: check http_host and api_prefix",
     ],
     ["from something that is not etcd", "another server or a proxy responds here: check http_host and api_prefix"],
+    ["response longer than", RESPONSE_TOO_LARGE],
+    ["response with too many values", RESPONSE_TOO_LARGE],
     ["Client sent an HTTP request to an HTTPS server", "the port serves TLS: use https in http_host"],
     ["certificate has expired", DATES],
     ["certificate is not yet valid", DATES],

@@ -12,6 +12,7 @@ const NAMES: Readonly<Record<FailureKind, LocalName>> = {
     closed: "closed",
     malformed: "bad_reply",
     undecodable: "bad_reply",
+    too_large: "response_too_large",
     config: "bad_request",
     url: "bad_request",
     phase: "not_in_phase",
@@ -55,6 +56,9 @@ function call_error(failure: Failure, endpoint: string): EtcdError {
     if (kind === "undecodable") {
         err.http_status = failure.http_status!;
     } else if (kind !== "status") {
+        if (failure.http_status !== undefined) {
+            err.http_status = failure.http_status;
+        }
         err.message = printable.of(`${masked_url.mask(endpoint)}: ${failure.text}`);
         is_closed_by_server = failure.is_closed_by_server;
     }

@@ -16,6 +16,8 @@ type FaultKind =
     | "socket"
     /** The response violates HTTP. */
     | "malformed"
+    /** The response is longer than the client accepts. */
+    | "too_large"
     /** A file or an option of the client cannot be used. */
     | "config"
     /** The phase of nginx has no sockets. */
@@ -34,6 +36,11 @@ function make_fault(kind: FaultKind, text: string): Fault {
 }
 
 const TIMEOUT = make_fault("timeout", "timeout");
+
+/** Returns the fault of a response that is longer than a number of bytes. */
+function too_large(max_size: number): Fault {
+    return make_fault("too_large", `response longer than ${max_size} bytes`);
+}
 
 /** Parts of texts that nginx and OpenSSL use for TLS errors only. */
 const TLS_PARTS = ["certificate", "handshake failed", "ssl", "SSL"];
@@ -99,4 +106,4 @@ function to_failure(fault: Fault, sent: boolean): LocalFailure {
     return failures.local_failure(kind, fault.text, sent);
 }
 
-export { is_connection_closed, make_fault, of_rejected_option, of_socket, TIMEOUT, to_failure, type Fault };
+export { is_connection_closed, make_fault, of_rejected_option, of_socket, TIMEOUT, to_failure, too_large, type Fault };

@@ -20,6 +20,8 @@ interface RequestContext {
     readonly connect_deadline: number | undefined;
     /** Time by which the TLS handshake must be finished. */
     readonly handshake_deadline: number | undefined;
+    /** Bytes of the longest response, and of the longest message of a stream. */
+    readonly max_response_size: number;
     /** Tell the server how much time is left, so that it returns its own error a little earlier. */
     readonly send_timeout_header: boolean;
     /** The server ends the stream when its member has no leader. */
@@ -59,6 +61,8 @@ type FailureKind =
     | "malformed"
     /** The response is complete, but is no message of the RPC. */
     | "undecodable"
+    /** The response is longer, or has more values, than the client accepts. */
+    | "too_large"
     /** The configuration of the client, such as its certificate: all endpoints would fail alike. */
     | "config"
     /** The URL of the endpoint is invalid. */
@@ -84,7 +88,7 @@ interface LocalFailure {
     is_tls?: true;
     /** The platform has ignored the option `trusted_ca` of the client. */
     is_ca_ignored?: true;
-    /** HTTP status of an undecodable response. */
+    /** HTTP status of an undecodable or too long response. */
     http_status?: number;
 }
 

@@ -1,31 +1,358 @@
 -- Generated from src/resty/etcd/transport/gateway/chunked_json.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local cjson = require("resty.etcd.base.private_cjson")
-local json_codec = require("resty.etcd.transport.gateway.json_codec")
+local clock = require("resty.etcd.base.clock")
 local gc_barrier = require("resty.etcd.base.gc_barrier")
 local time_slice = require("resty.etcd.base.time_slice")
-local replace = string.gsub
+local failures = require("resty.etcd.transport.failure")
+local json_codec = require("resty.etcd.transport.gateway.json_codec")
+local json_scan = require("resty.etcd.transport.gateway.json_scan")
+local byte = string.byte
+local concat = table.concat
 local find = string.find
-local match = string.match
-local min = math.min
+local now = clock.now
 local sub = string.sub
 
---- Bytes that are decoded in one call, which takes about a millisecond.
-local LONG = 64 * 1024
+--- Bytes of a text that is decoded in one call.
+local LONG = json_scan.LONG
 
---- Bytes of a part of a longer text.
-local PART = 2 * 1024
+--- Nested arrays and objects that are decoded in parts. A reply has 6, and 3 for each transaction in a transaction.
+local MAX_DEPTH = 32
 
---- Bytes at both ends of a text that can contain anything but the list.
-local MARGIN = 1024
+--- Members of an object that is decoded in parts: LuaJIT moves all of them whenever their number doubles.
+local MAX_MEMBERS = 1000
 
---- A text that is long because of one list of objects.
----@class resty.etcd.transport.gateway.chunked_json.Cut
----@field json any The decoded text without the list, and the message in it.
----@field fields table
----@field name string
----@field first number Positions of the begin of the first item and the end of the last one.
----@field last number
+--- Longest string with escapes, in bytes: cjson decodes it in one call. base64 has none.
+local MAX_ESCAPED = 4 * 1024 * 1024
+
+--- Bytes of the longest response per value that a response can have, whatever its length: 2,097,152 values by default. kvs
+-- have 35 bytes per value or more, unless keys and values are very short.
+local BYTES_PER_VALUE = 32
+
+--- Bytes of base64 that are decoded in one call, which takes 2 ms; a multiple of 4.
+local BASE64_PIECE = 1024 * 1024
+
+--- Bounds for decoding one text.
+---@class resty.etcd.transport.gateway.chunked_json.Limits
+---@field deadline number? Nil for none.
+---@field max_size number Bytes of the longest response.
+
+--- A long text that is being decoded.
+---@class resty.etcd.transport.gateway.chunked_json.Reader
+---@field text string
+---@field slice resty.etcd.base.time_slice.TimeSlice
+---@field deadline number?
+---@field values_left number Values that the text can still have.
+---@field bad string? Name of a malformed field.
+---@field failure resty.etcd.transport.transport.LocalFailure? Why decoding was stopped, although the text can be valid.
+
+--- What an array or object is in the schema: the type of an object, or a list in a field of a type.
+---@class resty.etcd.transport.gateway.chunked_json.Shape
+---@field message table?
+---@field list string? Nil for an object.
+
+--- An array or object that the schema does not contain.
+local UNKNOWN = {message = nil, list = nil}
+
+--- Counts values and yields. Reports whether decoding goes on.
+---@param reader resty.etcd.transport.gateway.chunked_json.Reader
+---@param count number
+---@return boolean
+local function proceed(reader, count)
+    reader.values_left = reader.values_left - count
+    if reader.values_left < 0 then
+        reader.failure = failures.local_failure("too_large", "response with too many values", true)
+        return false
+    end
+    time_slice.yield_if_due(reader.slice)
+    if reader.deadline ~= nil and now() >= reader.deadline then
+        reader.failure = failures.local_failure("timeout", "timeout", true)
+        return false
+    end
+    return reader.bad == nil
+end
+
+--- Converts decoded JSON of a message in place, and notes a malformed field.
+---@param reader resty.etcd.transport.gateway.chunked_json.Reader
+---@param message table?
+---@param json table
+local function convert(reader, message, json)
+    if message ~= nil then
+        if reader.bad == nil then
+            reader.bad = json_codec.decode(message, json)
+        end
+    end
+end
+
+--- Decodes long base64 in pieces. Returns nil if it is malformed or decoding was stopped.
+---@param reader resty.etcd.transport.gateway.chunked_json.Reader
+---@param text string
+---@return string?
+local function decode_bytes(reader, text)
+    local pieces = {}
+    for at = 1, #text, BASE64_PIECE do
+        local piece = ngx.decode_base64(sub(text, at, at + BASE64_PIECE - 1))
+        local is_last = at + BASE64_PIECE > #text
+        if piece == nil or not is_last and #piece ~= BASE64_PIECE / 4 * 3 or not proceed(reader, 0) then
+            return nil
+        end
+        pieces[#pieces + 1] = piece
+    end
+    return concat(pieces)
+end
+
+--- Converts a value as that of a field. Returns nil if the field is zero or malformed.
+---@param reader resty.etcd.transport.gateway.chunked_json.Reader
+---@param message table?
+---@param name string
+---@param value any
+---@return any
+local function convert_field(reader, message, name, value)
+    local ____temp_4 = type(value) == "string" and #value > BASE64_PIECE
+    if ____temp_4 then
+        local ____opt_0 = message and message[name]
+        ____temp_4 = (____opt_0 and ____opt_0.scalar) == "bytes"
+    end
+    if ____temp_4 then
+        local bytes = decode_bytes(reader, value)
+        if bytes == nil then
+            if reader.bad == nil then
+                reader.bad = name
+            end
+        end
+        return bytes
+    end
+    local fields = {}
+    fields[name] = value
+    convert(reader, message, fields)
+    return fields[name]
+end
+
+--- Returns what the value of a field is in the schema, by its first character.
+---@param message table?
+---@param name string
+---@param first number
+---@return resty.etcd.transport.gateway.chunked_json.Shape? # nil if it is a scalar, or of another type than the field
+local function shape_of(message, name, first)
+    local field = message and message[name]
+    if field == nil then
+        return UNKNOWN
+    end
+    if field.repeated == true then
+        return first == json_scan.OPEN_ARRAY and ({message = message, list = name}) or nil
+    end
+    return field.message ~= nil and first == json_scan.OPEN_OBJECT and ({message = field.message, list = nil}) or nil
+end
+
+--- As `shape_of`, for an item of an array.
+---@param shape resty.etcd.transport.gateway.chunked_json.Shape
+---@param first number
+---@return resty.etcd.transport.gateway.chunked_json.Shape?
+local function shape_of_item(shape, first)
+    local ____shape_7 = shape
+    local message = ____shape_7.message
+    local list = ____shape_7.list
+    if message == nil or list == nil then
+        return UNKNOWN
+    end
+    local inner = message[list].message
+    return inner ~= nil and first == json_scan.OPEN_OBJECT and ({message = inner, list = nil}) or nil
+end
+
+--- Reads a long string.
+---@param reader resty.etcd.transport.gateway.chunked_json.Reader
+---@param at number
+---@return any? value
+---@return number? next
+local function read_string(reader, at)
+    local text = reader.text
+    local stop, next = json_scan.string_end(text, at + 1, at + LONG)
+    while stop == nil do
+        if next == nil or not proceed(reader, 0) then
+            return nil
+        end
+        stop, next = json_scan.string_end(text, next, next + LONG)
+    end
+    local raw = json_scan.between(text, at, stop)
+    time_slice.yield_if_due(reader.slice)
+    local escape = find(raw, "\\", 1, true)
+    local zero = find(raw, "\000", 1, true)
+    time_slice.yield_if_due(reader.slice)
+    if escape == nil and zero == nil then
+        return raw, stop + 1
+    end
+    if #raw > MAX_ESCAPED then
+        return nil
+    end
+    local decoded = cjson.decode("[\"" .. raw .. "\"]")
+    return decoded and decoded[1], stop + 1
+end
+
+--- Adds the items of a part to an array. Returns their number; 0 if the part is malformed.
+---@param reader resty.etcd.transport.gateway.chunked_json.Reader
+---@param shape resty.etcd.transport.gateway.chunked_json.Shape
+---@param part string
+---@param items any[]
+---@return number
+local function add_items(reader, shape, part, items)
+    local list = cjson.decode("[" .. part .. "]")
+    if type(list) ~= "table" then
+        return 0
+    end
+    if shape.list ~= nil then
+        convert_field(reader, shape.message, shape.list, list)
+    end
+    for ____, item in ipairs(list) do
+        items[#items + 1] = gc_barrier.mark_now(item)
+    end
+    return #list
+end
+
+--- Adds the members of a part to an object; those that it repeats are replaced. Returns their number; 0 if it is malformed.
+---@param reader resty.etcd.transport.gateway.chunked_json.Reader
+---@param shape resty.etcd.transport.gateway.chunked_json.Shape
+---@param part string
+---@param fields table
+---@return number
+local function add_members(reader, shape, part, fields)
+    local json = cjson.decode("{" .. part .. "}")
+    if type(json) ~= "table" then
+        return 0
+    end
+    local members = json
+    local count = 0
+    for name in pairs(members) do
+        fields[name] = nil
+        count = count + 1
+    end
+    convert(reader, shape.message, members)
+    for name, value in pairs(members) do
+        fields[name] = value
+    end
+    return count
+end
+
+--- Adds a long item to an array, as `read_container` has read it with the shape `inner`.
+---@param reader resty.etcd.transport.gateway.chunked_json.Reader
+---@param shape resty.etcd.transport.gateway.chunked_json.Shape
+---@param inner resty.etcd.transport.gateway.chunked_json.Shape?
+---@param value any
+---@param items any[]
+local function add_item(reader, shape, inner, value, items)
+    local item = value
+    if inner == nil and shape.list ~= nil then
+        local list = convert_field(reader, shape.message, shape.list, {value})
+        item = list and list[1]
+    end
+    items[#items + 1] = gc_barrier.mark_now(item)
+end
+
+--- Reads the name of a member of an object. Returns it and the position of the value; nil if it is malformed.
+---@param text string
+---@param at number
+---@return string? name
+---@return number value_at
+local function read_name(text, at)
+    local stop = json_scan.string_end(text, at + 1, at + LONG)
+    if byte(text, at) ~= json_scan.QUOTE or stop == nil then
+        return nil, at
+    end
+    local colon = json_scan.skip_space(text, stop + 1)
+    local decoded = cjson.decode("[" .. sub(text, at, stop) .. "]")
+    if byte(text, colon) ~= json_scan.COLON or decoded == nil then
+        return nil, at
+    end
+    return decoded[1], json_scan.skip_space(text, colon + 1)
+end
+
+--- Reads an array or object in parts. Items that are long are read in parts, too.
+---@param reader resty.etcd.transport.gateway.chunked_json.Reader
+---@param at number position of its opening bracket
+---@param shape resty.etcd.transport.gateway.chunked_json.Shape
+---@param depth number of the arrays and objects that contain it
+---@return any? value
+---@return number? next
+local function read_container(reader, at, shape, depth)
+    local text = reader.text
+    local is_array = byte(text, at) == json_scan.OPEN_ARRAY
+    local closing = is_array and json_scan.CLOSE_ARRAY or json_scan.CLOSE_OBJECT
+    local values = {}
+    local fields = values
+    local members = 0
+    local next = at + 1
+    while true do
+        local part_end, count = json_scan.part_end(text, next)
+        if not proceed(reader, count) then
+            return nil
+        end
+        local stop = part_end
+        if stop ~= nil then
+            local part = sub(text, next, stop - 1)
+            local added = is_array and add_items(reader, shape, part, values) or add_members(reader, shape, part, fields)
+            if added == 0 then
+                return nil
+            end
+            members = members + added
+        else
+            local name = ""
+            local value_at = json_scan.skip_space(text, next)
+            if not is_array then
+                local given, given_at = read_name(text, value_at)
+                if given == nil then
+                    return nil
+                end
+                name = given
+                value_at = given_at
+            end
+            local first = byte(text, value_at)
+            local ____is_array_12
+            if is_array then
+                ____is_array_12 = shape_of_item(shape, first)
+            else
+                ____is_array_12 = shape_of(shape.message, name, first)
+            end
+            local inner = ____is_array_12
+            local value
+            local after
+            if first == json_scan.QUOTE then
+                value, after = read_string(reader, value_at)
+            elseif depth < MAX_DEPTH and (first == json_scan.OPEN_ARRAY or first == json_scan.OPEN_OBJECT) then
+                value, after = read_container(reader, value_at, inner or UNKNOWN, depth + 1)
+            end
+            if after == nil then
+                return nil
+            end
+            if is_array then
+                add_item(
+                    reader,
+                    shape,
+                    inner,
+                    value,
+                    values
+                )
+            else
+                local ____name_14 = name
+                local ____temp_13
+                if inner == nil then
+                    ____temp_13 = convert_field(reader, shape.message, name, value)
+                else
+                    ____temp_13 = value
+                end
+                fields[____name_14] = ____temp_13
+                members = members + 1
+            end
+            stop = json_scan.skip_space(text, after)
+        end
+        local c = byte(text, stop)
+        if c == closing then
+            return values, stop + 1
+        end
+        if c ~= json_scan.COMMA or not is_array and members > MAX_MEMBERS then
+            return nil
+        end
+        next = stop + 1
+    end
+end
 
 --- Returns the message in decoded JSON.
 ---@param json any
@@ -38,136 +365,60 @@ local function inside(json, envelope)
     return json[envelope]
 end
 
-local function decode_in_one_call(message, text, envelope)
+local function decode_in_parts(message, text, envelope, limits)
+    local reader = {
+        text = text,
+        slice = time_slice.start(),
+        deadline = limits.deadline,
+        values_left = limits.max_size / BYTES_PER_VALUE,
+        bad = nil,
+        failure = nil
+    }
+    local shape = {message = message, list = nil}
+    if envelope ~= nil then
+        local outer = {}
+        outer[envelope] = {number = 1, message = message}
+        shape = {message = outer, list = nil}
+    end
+    local at = json_scan.skip_space(text, 1)
+    local json
+    local next
+    if byte(text, at) == json_scan.OPEN_OBJECT then
+        json, next = read_container(reader, at, shape, 1)
+    end
+    local is_whole = next ~= nil and json_scan.skip_space(text, next) > #text
+    if not is_whole or type(inside(json, envelope)) ~= "table" then
+        if reader.bad == nil then
+            reader.bad = "body"
+        end
+    end
+    local ____is_whole_15
+    if is_whole then
+        ____is_whole_15 = json
+    else
+        ____is_whole_15 = nil
+    end
+    return ____is_whole_15, reader.bad, reader.failure
+end
+
+--- Decodes JSON, and converts the message in it in place. A long text is decoded in parts with yields in between, so that it
+--- does not occupy the worker; in phases that cannot yield, without a pause.
+---@param message table
+---@param text string
+---@param envelope string? field that contains the message; nil if the JSON is the message
+---@param limits resty.etcd.transport.gateway.chunked_json.Limits
+---@return any json # the JSON, nil if the text is not JSON; the name of a malformed field of the message; and why decoding was stopped
+---@return string? bad
+---@return resty.etcd.transport.transport.LocalFailure? failure
+local function decode(message, text, envelope, limits)
+    if #text > LONG then
+        return decode_in_parts(message, text, envelope, limits)
+    end
     local json = cjson.decode(text)
     return json, json_codec.decode(
         message,
         inside(json, envelope)
     )
-end
-
---- Cuts the list out of a long text. Its begin and end are guessed, and the result proves the guess: with a number instead of
---- the list, the rest must be JSON with this number at this place, and each part of the list must be JSON. Both then mean
---- what the text means, because the text before the list contains no unfinished string.
----@param text string
----@param envelope string?
----@return resty.etcd.transport.gateway.chunked_json.Cut?
-local function cut(text, envelope)
-    local beginning = sub(text, 1, MARGIN)
-    local ending = sub(text, -MARGIN)
-    local name, first_at = match(beginning, "\"([%w_]+)\":%s*%[%s*(){")
-    local closing_at = match(ending, "^.*}()%s*%]")
-    if name == nil or closing_at == nil then
-        return nil
-    end
-    local first = first_at
-    local closing = closing_at
-    local head = sub(beginning, 1, first - 1)
-    local tail = sub(ending, closing)
-    local escape = find(head .. tail, "\\", 1, true)
-    local repeated = find(tail, "\"" .. name .. "\"", 1, true)
-    local ____, quotes = replace(head, "\"", "")
-    if escape ~= nil or repeated ~= nil or quotes % 2 == 1 then
-        return nil
-    end
-    local json = cjson.decode(head .. "7" .. tail)
-    local fields = inside(json, envelope)
-    if type(fields) ~= "table" then
-        return nil
-    end
-    local list = fields[name]
-    if type(list) ~= "table" or #list ~= 1 or list[1] ~= 7 then
-        return nil
-    end
-    fields[name] = nil
-    return {
-        json = json,
-        fields = fields,
-        name = name,
-        first = first,
-        last = #text - #ending + closing - 1
-    }
-end
-
---- Finds the end of an item that is followed by another one.
----@param text string
----@param from number
----@return number? stop # positions of its end and of the begin of the next one
----@return number? next
-local function find_end(text, from)
-    local at = from
-    while true do
-        local stop = find(text, "}", at, true)
-        if stop == nil then
-            return nil
-        end
-        local next_at = match(text, "^,%s*(){", stop + 1)
-        if next_at ~= nil then
-            return stop, next_at
-        end
-        at = stop + 1
-    end
-end
-
---- Decodes the items of a list in parts, and yields in between.
----@param message table
----@param text string
----@param cut_text resty.etcd.transport.gateway.chunked_json.Cut
----@return any[]? items # the items, nil if some part is not JSON; and the name of a malformed field
----@return string? bad
-local function decode_items(message, text, cut_text)
-    local slice = time_slice.start()
-    local name = cut_text.name
-    local last = cut_text.last
-    local items = {}
-    local part = {}
-    local at = cut_text.first
-    while at <= last do
-        local stop, next_at = find_end(text, at + PART)
-        local list = cjson.decode("[" .. sub(
-            text,
-            at,
-            min(stop or last, last)
-        ) .. "]")
-        if type(list) ~= "table" then
-            return nil
-        end
-        part[name] = list
-        local bad = json_codec.decode(message, part)
-        if bad ~= nil then
-            return items, bad
-        end
-        for ____, item in ipairs(list) do
-            items[#items + 1] = gc_barrier.mark_now(item)
-        end
-        at = next_at or last + 1
-        time_slice.yield_if_due(slice)
-    end
-    return items
-end
-
---- Decodes JSON, and converts the message in it in place. A long text is decoded in parts, so that it does not occupy the
---- worker; in phases that cannot yield, without a pause.
----@param message table
----@param text string
----@param envelope? string field that contains the message; nil if the JSON is the message
----@return any json # the JSON, nil if the text is not JSON; and the name of a malformed field of the message
----@return string? bad
-local function decode(message, text, envelope)
-    local cut_text
-    if #text > LONG then
-        cut_text = cut(text, envelope)
-    end
-    if cut_text == nil then
-        return decode_in_one_call(message, text, envelope)
-    end
-    local items, bad_item = decode_items(message, text, cut_text)
-    if items == nil then
-        return decode_in_one_call(message, text, envelope)
-    end
-    local bad = bad_item or json_codec.decode(message, cut_text.fields)
-    cut_text.fields[cut_text.name] = items
-    return cut_text.json, bad
 end
 _M.LONG = LONG
 _M.decode = decode

@@ -124,13 +124,15 @@ end
 --- Decodes the body of a response.
 ---@param rpc resty.etcd.protocol.rpc.Rpc
 ---@param text string
----@param token string?
+---@param attempt resty.etcd.transport.transport.Attempt
 ---@return table? res
 ---@return resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure? err
-local function decode_body(rpc, text, token)
+local function decode_body(rpc, text, attempt)
+    local token = attempt.token
+    local limits = {deadline = attempt.deadline, max_size = attempt.max_response_size}
     if rpc.stream == true then
         local line = string.match(text, "^[^\n]*")
-        local message, failure = gateway_stream.decode_line(rpc, line or "", token)
+        local message, failure = gateway_stream.decode_line(rpc, line or "", token, limits)
         if message ~= nil then
             return message
         end
@@ -138,7 +140,10 @@ local function decode_body(rpc, text, token)
             return nil, failure
         end
     else
-        local json, bad = chunked_json.decode(rpc.reply, text)
+        local json, bad, failure = chunked_json.decode(rpc.reply, text, nil, limits)
+        if failure ~= nil then
+            return nil, failure
+        end
         if json ~= nil and bad == nil then
             return json
         end
@@ -169,19 +174,25 @@ local function unary(self, rpc, payload, attempt)
     if status >= 300 then
         http_client.release_connection(template, answer, true)
         local secret = rpc.secret == true and password_in(payload) or nil
-        local shown = response_texts.redact_token(answer.body, token)
+        local shown = response_texts.redact_token(
+            sub(answer.body, 1, MAX_ERROR_BODY),
+            token
+        )
         return nil, error_body.from_answer(status, headers, shown, secret)
     end
-    local message, bad = decode_body(rpc, answer.body, token)
+    local message, bad = decode_body(rpc, answer.body, attempt)
     if message == nil then
         local is_sound = bad.kind == "status"
         http_client.release_connection(template, answer, is_sound)
-        if not is_sound then
+        if bad.kind == "undecodable" or bad.kind == "too_large" then
             bad.http_status = status
         end
         return nil, bad
     end
     http_client.release_connection(template, answer, true)
+    if attempt.deadline ~= nil and now() >= attempt.deadline then
+        return nil, failures.local_failure("timeout", "timeout", true)
+    end
     return {status = status, headers = headers, body = message}
 end
 
@@ -230,7 +241,7 @@ local function open(self, rpc, payload, attempt)
         )
         return nil, error_body.from_answer(status, response.headers, text, nil)
     end
-    return gateway_stream.new(rpc, endpoint.http_host, response.body, attempt.token)
+    return gateway_stream.new(rpc, endpoint.http_host, response.body, attempt)
 end
 
 local function close(self)

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/transport/gateway/stream.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local cjson = require("resty.etcd.base.private_cjson")
+local byte_parts = require("resty.etcd.base.byte_parts")
 local clock = require("resty.etcd.base.clock")
 local failures = require("resty.etcd.transport.failure")
 local faults = require("resty.etcd.transport.fault")
@@ -11,10 +12,9 @@ local time_slice = require("resty.etcd.base.time_slice")
 local now = clock.now
 local find = string.find
 local sub = string.sub
-local concat = table.concat
 
---- Longest line in bytes. A line is one message, and etcd sends none that long.
-local MAX_LINE = 512 * 1024 * 1024
+--- Bytes of a response that are looked at for an error text.
+local MAX_SHOWN = 65536
 
 --- The stream ended, or was closed by its user.
 local CLOSED = failures.local_failure("closed", "closed", true)
@@ -26,8 +26,8 @@ local CLOSED = failures.local_failure("closed", "closed", true)
 ---@field token string? Token of the request; removed from error texts.
 ---@field text string Bytes of the body; those before `at` are consumed.
 ---@field at number
----@field parts string[] Beginning of a line whose end has not arrived.
----@field parts_length number
+---@field parts resty.etcd.base.byte_parts.ByteParts Beginning of a line whose end has not arrived.
+---@field max_size number Bytes of the longest line, which is one message.
 ---@field undecoded string? A long line that is being decoded. Kept here, because the light thread that decodes it can be killed.
 ---@field ended (resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure)? Why the stream has ended; nil while it is open.
 ---@field ahead (resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure)? Failure found by `peek` or `try_recv`, not yet returned.
@@ -54,9 +54,7 @@ local function take_line(stream)
     if stop == nil then
         if stream.at <= #stream.text then
             local rest = sub(stream.text, stream.at)
-            local parts = stream.parts
-            parts[#parts + 1] = rest
-            stream.parts_length = stream.parts_length + #rest
+            byte_parts.add(stream.parts, rest)
             stream.text = ""
             stream.at = 1
         end
@@ -64,12 +62,10 @@ local function take_line(stream)
     end
     local line = sub(stream.text, stream.at, stop - 1)
     stream.at = stop + 1
-    if stream.parts_length > 0 then
-        local parts = stream.parts
-        parts[#parts + 1] = line
-        line = concat(parts)
-        stream.parts = {}
-        stream.parts_length = 0
+    if stream.parts.length > 0 then
+        byte_parts.add(stream.parts, line)
+        line = byte_parts.join(stream.parts)
+        stream.parts = byte_parts.new()
     end
     return line
 end
@@ -80,11 +76,12 @@ local function add(stream, bytes)
 end
 
 --- Returns the failure of a response with status 200, or of a line of it, that etcd does not send.
----@param body string
+---@param text_of_body string
 ---@param token string? token of the request; nil if it had none
 ---@param is_shown boolean the failure shows its beginning
 ---@return resty.etcd.transport.transport.LocalFailure
-local function invalid_body(body, token, is_shown)
+local function invalid_body(text_of_body, token, is_shown)
+    local body = sub(text_of_body, 1, MAX_SHOWN)
     local redacted = response_texts.redact_token(body, token)
     local text = "invalid response body: " .. (is_shown and response_texts.snippet(redacted) or "not shown")
     if response_texts.is_markup(body) then
@@ -100,14 +97,17 @@ end
 ---@param rpc resty.etcd.protocol.rpc.Rpc
 ---@param line string
 ---@param token string? token of the request; nil if it had none
+---@param limits resty.etcd.transport.gateway.chunked_json.Limits bounds of a long line
 ---@return table? message
 ---@return (resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure)? failure
-local function decode_line(rpc, line, token)
-    local blank = find(line, "^%s*$")
-    if blank ~= nil then
+local function decode_line(rpc, line, token, limits)
+    if #line <= chunked_json.LONG and (find(line, "^%s*$")) ~= nil then
         return nil
     end
-    local json, bad = chunked_json.decode(rpc.reply, line, "result")
+    local json, bad, stopped = chunked_json.decode(rpc.reply, line, "result", limits)
+    if stopped ~= nil then
+        return nil, stopped
+    end
     if type(json) ~= "table" then
         return nil, invalid_body(line, token, true)
     end
@@ -120,6 +120,14 @@ local function decode_line(rpc, line, token)
         return nil, invalid_body(line, token, true)
     end
     return result
+end
+
+--- Returns the bounds for decoding a line of the stream.
+---@param stream resty.etcd.transport.gateway.stream.Fields
+---@param deadline number?
+---@return resty.etcd.transport.gateway.chunked_json.Limits
+local function limits_of(stream, deadline)
+    return {deadline = deadline, max_size = stream.max_size}
 end
 
 local function end_with(stream, failure)
@@ -159,7 +167,12 @@ local function try_recv(self)
             self.undecoded = line
             return nil
         else
-            local message, err = decode_line(self.rpc, line, self.token)
+            local message, err = decode_line(
+                self.rpc,
+                line,
+                self.token,
+                limits_of(self, nil)
+            )
             if message ~= nil then
                 return message
             end
@@ -171,14 +184,19 @@ end
 
 --- Ends the stream with the body. Old gateways write the last error without a line break, so an open line is decoded.
 ---@param stream resty.etcd.transport.gateway.stream.Fields
+---@param deadline number?
 ---@return table? message
 ---@return (resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure)? failure
-local function finish(stream)
-    local rest = concat(stream.parts)
-    stream.parts = {}
-    stream.parts_length = 0
+local function finish(stream, deadline)
+    local rest = byte_parts.join(stream.parts)
+    stream.parts = byte_parts.new()
     end_with(stream, CLOSED)
-    return decode_line(stream.rpc, rest, stream.token)
+    return decode_line(
+        stream.rpc,
+        rest,
+        stream.token,
+        limits_of(stream, deadline)
+    )
 end
 
 --- Returns the next message.
@@ -205,7 +223,12 @@ local function receive(stream, timeout, deadline)
         local line = take_line(stream)
         if line ~= nil then
             stream.undecoded = line
-            local message, err = decode_line(stream.rpc, line, stream.token)
+            local message, err = decode_line(
+                stream.rpc,
+                line,
+                stream.token,
+                limits_of(stream, deadline)
+            )
             stream.undecoded = nil
             if message ~= nil then
                 return message
@@ -213,10 +236,13 @@ local function receive(stream, timeout, deadline)
             if err ~= nil then
                 return nil, failed(stream, err)
             end
-        elseif stream.parts_length > MAX_LINE then
+        elseif stream.parts.length > stream.max_size then
             end_with(
                 stream,
-                failures.local_failure("malformed", "malformed reply: line too long", true)
+                faults.to_failure(
+                    faults.too_large(stream.max_size),
+                    true
+                )
             )
         else
             local bytes, fault = stream.body:read(deadline ~= nil and deadline - now() or timeout)
@@ -229,7 +255,7 @@ local function receive(stream, timeout, deadline)
                 add(stream, bytes)
                 time_slice.yield_if_due(slice)
             else
-                local message, err = finish(stream)
+                local message, err = finish(stream, deadline)
                 if message ~= nil then
                     return message
                 end
@@ -292,18 +318,18 @@ local mt = {__index = methods}
 ---@param rpc resty.etcd.protocol.rpc.Rpc
 ---@param endpoint string
 ---@param body resty.etcd.transport.http.types.Body
----@param token string?
+---@param context resty.etcd.transport.transport.RequestContext
 ---@return resty.etcd.transport.transport.Stream
-local function create(rpc, endpoint, body, token)
+local function create(rpc, endpoint, body, context)
     local fields = {
         rpc = rpc,
         endpoint = endpoint,
         body = body,
-        token = token,
+        token = context.token,
         text = "",
         at = 1,
-        parts = {},
-        parts_length = 0,
+        parts = byte_parts.new(),
+        max_size = context.max_response_size,
         undecoded = nil,
         ended = nil,
         ahead = nil,

@@ -135,10 +135,14 @@ local function request(connector, template, context, body)
     if head == nil then
         return nil, faults.to_failure(err, sent)
     end
-    local text, body_err = http1.read_body(source, head)
+    local text, body_err = http1.read_body(source, head, context.max_response_size)
     if text == nil then
         source.sock:close()
-        return nil, faults.to_failure(body_err, true)
+        local failure = faults.to_failure(body_err, true)
+        if body_err.kind == "too_large" then
+            failure.http_status = head.status
+        end
+        return nil, failure
     end
     local is_drained = template.target.scheme ~= "https" or not socket_reader.can_have_hidden_bytes(source)
     local keepalive = head.keepalive and socket_reader.available(source) == 0 and is_drained

@@ -1,12 +1,12 @@
 -- Generated from src/resty/etcd/transport/http/http1.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local byte_parts = require("resty.etcd.base.byte_parts")
 local clock = require("resty.etcd.base.clock")
 local faults = require("resty.etcd.transport.fault")
 local response_head = require("resty.etcd.transport.http.response_head")
 local socket_reader = require("resty.etcd.transport.http.socket_reader")
 local time_slice = require("resty.etcd.base.time_slice")
 local match = string.match
-local concat = table.concat
 local format = string.format
 local floor = math.floor
 local max = math.max
@@ -31,8 +31,8 @@ local MAX_CHUNK_LINE = 1024
 --- Trailer fields that are skipped. etcd's gateway sends 3.
 local MAX_TRAILERS = 100
 
---- Small parts of a body that are joined before more are collected: each costs 40 bytes of Lua memory.
-local MAX_PARTS = 1024
+--- Bytes of one read from a blocking socket replacement.
+local READ_SIZE = 65536
 
 --- Longest size of a chunk in hexadecimal digits.
 local MAX_SIZE_DIGITS = 8
@@ -177,8 +177,7 @@ local function parse_chunk_size(line)
     if after ~= "" and after ~= ";" then
         return nil
     end
-    local size = tonumber(hex, 16)
-    return size <= response_head.MAX_BODY and size or nil
+    return tonumber(hex, 16)
 end
 
 --- Reports whether the trailer section ends with a line.
@@ -237,10 +236,8 @@ local function read_chunk(source, size)
     return data
 end
 
-local function read_chunked(source)
-    local joined = {}
-    local parts = {}
-    local total = 0
+local function read_chunked(source, max_size)
+    local bytes = byte_parts.new()
     local slice = time_slice.start()
     while true do
         local line, err = read_line(source)
@@ -248,74 +245,100 @@ local function read_chunked(source)
             return nil, err
         end
         local size = parse_chunk_size(line)
-        if size == nil or total + size > response_head.MAX_BODY then
+        if size == nil then
             return nil, faults.make_fault("malformed", "malformed reply: bad chunk size")
+        end
+        if bytes.length + size > max_size then
+            return nil, faults.too_large(max_size)
         end
         if size == 0 then
             local trailer_err = skip_trailers(source)
             if trailer_err ~= nil then
                 return nil, trailer_err
             end
-            joined[#joined + 1] = concat(parts)
-            return concat(joined)
+            return byte_parts.join(bytes)
         end
         local data, data_err = read_chunk(source, size)
         if data == nil then
             return nil, data_err
         end
-        total = total + size
-        parts[#parts + 1] = data
-        if #parts >= MAX_PARTS then
-            joined[#joined + 1] = concat(parts)
-            parts = {}
-        end
+        byte_parts.add(bytes, data)
         time_slice.yield_if_due(slice)
     end
 end
 
---- Reads a body that ends when the server closes the connection.
+--- As `read_to_end`, from a blocking socket replacement.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
+---@param max_size number
 ---@return string? res
 ---@return resty.etcd.transport.fault.Fault? err
-local function read_to_end(source)
-    if source.sock.receiveany == nil then
-        local text, read_err = source.sock:receive("*a")
-        if text == nil then
-            return nil, faults.of_socket(read_err)
+local function read_plain_to_end(source, max_size)
+    local bytes = byte_parts.new()
+    while bytes.length <= max_size do
+        local data, err, partial = source.sock:receive(READ_SIZE)
+        if data == nil and err ~= "closed" then
+            return nil, faults.of_socket(err)
         end
-        return text
+        byte_parts.add(bytes, data or partial)
+        if data == nil then
+            break
+        end
     end
-    local parts = {socket_reader.take_all(source)}
-    local total = #parts[1]
+    if bytes.length > max_size then
+        return nil, faults.too_large(max_size)
+    end
+    return byte_parts.join(bytes)
+end
+
+--- Reads a body that ends when the server closes the connection.
+---@param source resty.etcd.transport.http.socket_reader.SocketReader
+---@param max_size number
+---@return string? res
+---@return resty.etcd.transport.fault.Fault? err
+local function read_to_end(source, max_size)
+    if source.sock.receiveany == nil then
+        return read_plain_to_end(source, max_size)
+    end
+    local bytes = byte_parts.new()
     local slice = time_slice.start()
-    while total <= response_head.MAX_BODY do
+    byte_parts.add(
+        bytes,
+        socket_reader.take_all(source)
+    )
+    while bytes.length <= max_size do
         local err = socket_reader.read_more(source)
         if (err and err.kind) == "closed" then
-            return concat(parts)
+            return byte_parts.join(bytes)
         end
         if err ~= nil then
             return nil, err
         end
-        total = total + socket_reader.available(source)
-        parts[#parts + 1] = socket_reader.take_all(source)
+        byte_parts.add(
+            bytes,
+            socket_reader.take_all(source)
+        )
         time_slice.yield_if_due(slice)
     end
-    return nil, faults.make_fault("malformed", "malformed reply: body too long")
+    return nil, faults.too_large(max_size)
 end
 
 --- Reads the complete body.
 ---@param source resty.etcd.transport.http.socket_reader.SocketReader
 ---@param head resty.etcd.transport.http.response_head.Head
+---@param max_size number bytes of the longest body
 ---@return string? res
 ---@return resty.etcd.transport.fault.Fault? err
-local function read_body(source, head)
+local function read_body(source, head, max_size)
     if head.framing == "length" then
+        if head.length > max_size then
+            return nil, faults.too_large(max_size)
+        end
         return read_exact(source, head.length)
     end
     if head.framing == "chunked" then
-        return read_chunked(source)
+        return read_chunked(source, max_size)
     end
-    return read_to_end(source)
+    return read_to_end(source, max_size)
 end
 _M.ends_trailers = ends_trailers
 _M.format_head = format_head

@@ -6,9 +6,6 @@ local lower = string.lower
 local match = string.match
 local sub = string.sub
 
---- Longest body in bytes. etcd sends nothing that long.
-local MAX_BODY = 512 * 1024 * 1024
-
 --- Largest number of header fields. etcd sends 10, and proxies add some.
 local MAX_FIELDS = 256
 
@@ -141,8 +138,7 @@ local function parse_length(text)
     if digits == nil or #digits > MAX_DIGITS then
         return nil
     end
-    local length = tonumber(digits)
-    return length <= MAX_BODY and length or nil
+    return tonumber(digits)
 end
 
 --- Determines from the header fields how the body ends.
@@ -225,7 +221,6 @@ local function parse(text)
     return make_head(status, minor == "1", fields)
 end
 _M.has_control_characters = has_control_characters
-_M.MAX_BODY = MAX_BODY
 _M.parse = parse
 
 return _M

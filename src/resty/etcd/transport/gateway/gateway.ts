@@ -115,10 +115,12 @@ function password_in(payload: string): string {
 }
 
 /** Decodes the body of a response. */
-function decode_body(rpc: Rpc, text: string, token: string | undefined): Result<Message, Failure> {
+function decode_body(rpc: Rpc, text: string, attempt: Attempt): Result<Message, Failure> {
+    const token = attempt.token;
+    const limits = { deadline: attempt.deadline, max_size: attempt.max_response_size };
     if (rpc.stream === true) {
         const [line] = string.match(text, "^[^\n]*");
-        const [message, failure] = gateway_stream.decode_line(rpc, line ?? "", token);
+        const [message, failure] = gateway_stream.decode_line(rpc, line ?? "", token, limits);
         if (message !== undefined) {
             return $multi(message);
         }
@@ -126,7 +128,10 @@ function decode_body(rpc: Rpc, text: string, token: string | undefined): Result<
             return $multi(undefined, failure);
         }
     } else {
-        const [json, bad] = chunked_json.decode(rpc.reply, text);
+        const [json, bad, failure] = chunked_json.decode(rpc.reply, text, undefined, limits);
+        if (failure !== undefined) {
+            return $multi(undefined, failure);
+        }
         if (json !== undefined && bad === undefined) {
             return $multi(json as Message);
         }
@@ -157,19 +162,22 @@ function unary(this: Gateway, rpc: Rpc, payload: string, attempt: Attempt): Resu
     if (status >= 300) {
         http_client.release_connection(template, answer, true);
         const secret = rpc.secret === true ? password_in(payload) : undefined;
-        const shown = response_texts.redact_token(answer.body, token);
+        const shown = response_texts.redact_token(sub(answer.body, 1, MAX_ERROR_BODY), token);
         return $multi(undefined, error_body.from_answer(status, headers, shown, secret));
     }
-    const [message, bad] = decode_body(rpc, answer.body, token);
+    const [message, bad] = decode_body(rpc, answer.body, attempt);
     if (message === undefined) {
         const is_sound = bad.kind === "status";
         http_client.release_connection(template, answer, is_sound);
-        if (!is_sound) {
+        if (bad.kind === "undecodable" || bad.kind === "too_large") {
             bad.http_status = status;
         }
         return $multi(undefined, bad);
     }
     http_client.release_connection(template, answer, true);
+    if (attempt.deadline !== undefined && now() >= attempt.deadline) {
+        return $multi(undefined, failures.local_failure("timeout", "timeout", true)); // reading and decoding took too long
+    }
     return $multi({ status, headers, body: message });
 }
 
@@ -208,7 +216,7 @@ function open(this: Gateway, rpc: Rpc, payload: string, attempt: Attempt): Resul
         const text = response_texts.redact_token(read_error_body(response.body, attempt.deadline), attempt.token);
         return $multi(undefined, error_body.from_answer(status, response.headers, text, undefined));
     }
-    return $multi(gateway_stream.new(rpc, endpoint.http_host, response.body, attempt.token));
+    return $multi(gateway_stream.new(rpc, endpoint.http_host, response.body, attempt));
 }
 
 function close(this: Gateway): void {

@@ -1,5 +1,7 @@
 import type { Message } from "../../protocol/message";
 import * as cjson from "../../base/private_cjson";
+import * as byte_parts from "../../base/byte_parts";
+import type { ByteParts } from "../../base/byte_parts";
 import * as clock from "../../base/clock";
 import * as failures from "../failure";
 import * as faults from "../fault";
@@ -8,17 +10,17 @@ import * as error_body from "./error_body";
 import * as response_texts from "../response_text";
 import type { Body } from "../http/types";
 import * as chunked_json from "./chunked_json";
+import type { Limits } from "./chunked_json";
 import type { Rpc } from "../../protocol/rpc";
 import * as time_slice from "../../base/time_slice";
-import type { Failure, LocalFailure, Stream } from "../transport";
+import type { Failure, LocalFailure, RequestContext, Stream } from "../transport";
 
 const now = clock.now;
 const find = string.find as StringFind;
 const sub = string.sub;
-const concat = table.concat;
 
-/** Longest line in bytes. A line is one message, and etcd sends none that long. */
-const MAX_LINE = 512 * 1024 * 1024;
+/** Bytes of a response that are looked at for an error text. */
+const MAX_SHOWN = 65536;
 
 /** The stream ended, or was closed by its user. */
 const CLOSED = failures.local_failure("closed", "closed", true);
@@ -33,8 +35,9 @@ interface Fields {
     text: string;
     at: number;
     /** Beginning of a line whose end has not arrived. */
-    parts: string[];
-    parts_length: number;
+    parts: ByteParts;
+    /** Bytes of the longest line, which is one message. */
+    readonly max_size: number;
     /** A long line that is being decoded. Kept here, because the light thread that decodes it can be killed. */
     undecoded: string | undefined;
     /** Why the stream has ended; nil while it is open. */
@@ -57,9 +60,7 @@ function take_line(stream: Fields): string | undefined {
     if (stop === undefined) {
         if (stream.at <= stream.text.length) {
             const rest = sub(stream.text, stream.at);
-            const parts = stream.parts;
-            parts.push(rest);
-            stream.parts_length = stream.parts_length + rest.length;
+            byte_parts.add(stream.parts, rest);
             stream.text = "";
             stream.at = 1;
         }
@@ -67,12 +68,10 @@ function take_line(stream: Fields): string | undefined {
     }
     let line = sub(stream.text, stream.at, stop - 1);
     stream.at = stop + 1;
-    if (stream.parts_length > 0) {
-        const parts = stream.parts;
-        parts.push(line);
-        line = concat(parts);
-        stream.parts = [];
-        stream.parts_length = 0;
+    if (stream.parts.length > 0) {
+        byte_parts.add(stream.parts, line);
+        line = byte_parts.join(stream.parts);
+        stream.parts = byte_parts.new();
     }
     return line;
 }
@@ -87,7 +86,8 @@ function add(stream: Fields, bytes: string): void {
  * @param token token of the request; nil if it had none
  * @param is_shown the failure shows its beginning
  */
-function invalid_body(body: string, token: string | undefined, is_shown: boolean): LocalFailure {
+function invalid_body(text_of_body: string, token: string | undefined, is_shown: boolean): LocalFailure {
+    const body = sub(text_of_body, 1, MAX_SHOWN);
     const redacted = response_texts.redact_token(body, token);
     let text = `invalid response body: ${is_shown ? response_texts.snippet(redacted) : "not shown"}`;
     if (response_texts.is_markup(body)) {
@@ -99,17 +99,21 @@ function invalid_body(body: string, token: string | undefined, is_shown: boolean
 /**
  * Decodes a line. Returns nil and nil for an empty one.
  * @param token token of the request; nil if it had none
+ * @param limits bounds of a long line
  */
 function decode_line(
     rpc: Rpc,
     line: string,
     token: string | undefined,
+    limits: Limits,
 ): LuaMultiReturn<[message: Message | undefined, failure?: Failure]> {
-    const [blank] = find(line, "^%s*$");
-    if (blank !== undefined) {
+    if (line.length <= chunked_json.LONG && find(line, "^%s*$")[0] !== undefined) {
         return $multi(undefined);
     }
-    const [json, bad] = chunked_json.decode(rpc.reply, line, "result");
+    const [json, bad, stopped] = chunked_json.decode(rpc.reply, line, "result", limits);
+    if (stopped !== undefined) {
+        return $multi(undefined, stopped);
+    }
     if (typeof json !== "object") {
         return $multi(undefined, invalid_body(line, token, true));
     }
@@ -122,6 +126,11 @@ function decode_line(
         return $multi(undefined, invalid_body(line, token, true));
     }
     return $multi(result as Message);
+}
+
+/** Returns the bounds for decoding a line of the stream. */
+function limits_of(stream: Fields, deadline: number | undefined): Limits {
+    return { deadline, max_size: stream.max_size };
 }
 
 function end_with(stream: Fields, failure: Failure): void {
@@ -158,7 +167,7 @@ function try_recv(this: GatewayStream): Message | undefined {
             this.undecoded = line; // decoding would yield, and this function must not wait
             return undefined;
         } else {
-            const [message, err] = decode_line(this.rpc, line, this.token);
+            const [message, err] = decode_line(this.rpc, line, this.token, limits_of(this, undefined));
             if (message !== undefined) {
                 return message;
             }
@@ -169,12 +178,14 @@ function try_recv(this: GatewayStream): Message | undefined {
 }
 
 /** Ends the stream with the body. Old gateways write the last error without a line break, so an open line is decoded. */
-function finish(stream: Fields): LuaMultiReturn<[message: Message | undefined, failure?: Failure]> {
-    const rest = concat(stream.parts);
-    stream.parts = [];
-    stream.parts_length = 0;
+function finish(
+    stream: Fields,
+    deadline: number | undefined,
+): LuaMultiReturn<[message: Message | undefined, failure?: Failure]> {
+    const rest = byte_parts.join(stream.parts);
+    stream.parts = byte_parts.new();
     end_with(stream, CLOSED);
-    return decode_line(stream.rpc, rest, stream.token);
+    return decode_line(stream.rpc, rest, stream.token, limits_of(stream, deadline));
 }
 
 /**
@@ -200,7 +211,7 @@ function receive(stream: Fields, timeout: number | undefined, deadline: number |
         const line = take_line(stream);
         if (line !== undefined) {
             stream.undecoded = line;
-            const [message, err] = decode_line(stream.rpc, line, stream.token);
+            const [message, err] = decode_line(stream.rpc, line, stream.token, limits_of(stream, deadline));
             stream.undecoded = undefined;
             if (message !== undefined) {
                 return $multi(message);
@@ -208,8 +219,8 @@ function receive(stream: Fields, timeout: number | undefined, deadline: number |
             if (err !== undefined) {
                 return $multi(undefined, failed(stream, err));
             }
-        } else if (stream.parts_length > MAX_LINE) {
-            end_with(stream, failures.local_failure("malformed", "malformed reply: line too long", true));
+        } else if (stream.parts.length > stream.max_size) {
+            end_with(stream, faults.to_failure(faults.too_large(stream.max_size), true));
         } else {
             const [bytes, fault] = stream.body.read(deadline !== undefined ? deadline - now() : timeout);
             if (bytes === undefined) {
@@ -218,7 +229,7 @@ function receive(stream: Fields, timeout: number | undefined, deadline: number |
                 add(stream, bytes);
                 time_slice.yield_if_due(slice);
             } else {
-                const [message, err] = finish(stream);
+                const [message, err] = finish(stream, deadline);
                 if (message !== undefined) {
                     return $multi(message);
                 }
@@ -269,16 +280,16 @@ type Methods = typeof methods;
 const mt: LuaMetatable<GatewayStream, Methods> = { __index: methods };
 
 /** Creates a stream of messages over a response body. */
-function create(rpc: Rpc, endpoint: string, body: Body, token: string | undefined): Stream {
+function create(rpc: Rpc, endpoint: string, body: Body, context: RequestContext): Stream {
     const fields: Fields = {
         rpc,
         endpoint,
         body,
-        token,
+        token: context.token,
         text: "",
         at: 1,
-        parts: [],
-        parts_length: 0,
+        parts: byte_parts.new(),
+        max_size: context.max_response_size,
         undecoded: undefined,
         ended: undefined,
         ahead: undefined,

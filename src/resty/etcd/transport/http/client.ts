@@ -116,10 +116,14 @@ function request(
     if (head === undefined) {
         return $multi(undefined, faults.to_failure(err, sent));
     }
-    const [text, body_err] = http1.read_body(source, head);
+    const [text, body_err] = http1.read_body(source, head, context.max_response_size);
     if (text === undefined) {
         source.sock.close();
-        return $multi(undefined, faults.to_failure(body_err, true));
+        const failure = faults.to_failure(body_err, true);
+        if (body_err.kind === "too_large") {
+            failure.http_status = head.status;
+        }
+        return $multi(undefined, failure);
     }
     // bytes after the response would be taken for the next one: the connection is not reused
     const is_drained = template.target.scheme !== "https" || !socket_reader.can_have_hidden_bytes(source);

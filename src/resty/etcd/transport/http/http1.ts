@@ -1,3 +1,4 @@
+import * as byte_parts from "../../base/byte_parts";
 import type { RequestContext, Headers } from "../transport";
 import * as clock from "../../base/clock";
 import type { Fault } from "../fault";
@@ -11,7 +12,6 @@ import type { Target } from "../../endpoint/url";
 import * as time_slice from "../../base/time_slice";
 
 const match = string.match;
-const concat = table.concat;
 const format = string.format;
 const floor = math.floor;
 const max = math.max;
@@ -33,8 +33,8 @@ const MAX_INTERIM = 32;
 const MAX_CHUNK_LINE = 1024;
 /** Trailer fields that are skipped. etcd's gateway sends 3. */
 const MAX_TRAILERS = 100;
-/** Small parts of a body that are joined before more are collected: each costs 40 bytes of Lua memory. */
-const MAX_PARTS = 1024;
+/** Bytes of one read from a blocking socket replacement. */
+const READ_SIZE = 65536;
 
 type CloneTable = (this: void, headers: Headers) => Headers;
 
@@ -155,8 +155,7 @@ function parse_chunk_size(line: string): number | undefined {
     if (after !== "" && after !== ";") {
         return undefined;
     }
-    const size = tonumber(hex, 16)!;
-    return size <= response_head.MAX_BODY ? size : undefined;
+    return tonumber(hex, 16);
 }
 
 /**
@@ -209,10 +208,8 @@ function read_chunk(source: SocketReader, size: number): Result<string, Fault> {
     return $multi(data);
 }
 
-function read_chunked(source: SocketReader): Result<string, Fault> {
-    const joined: string[] = [];
-    let parts: string[] = [];
-    let total = 0;
+function read_chunked(source: SocketReader, max_size: number): Result<string, Fault> {
+    const bytes = byte_parts.new();
     const slice = time_slice.start();
     while (true) {
         const [line, err] = read_line(source);
@@ -220,67 +217,84 @@ function read_chunked(source: SocketReader): Result<string, Fault> {
             return $multi(undefined, err);
         }
         const size = parse_chunk_size(line);
-        if (size === undefined || total + size > response_head.MAX_BODY) {
+        if (size === undefined) {
             return $multi(undefined, faults.make_fault("malformed", "malformed reply: bad chunk size"));
+        }
+        if (bytes.length + size > max_size) {
+            return $multi(undefined, faults.too_large(max_size));
         }
         if (size === 0) {
             const trailer_err = skip_trailers(source);
             if (trailer_err !== undefined) {
                 return $multi(undefined, trailer_err);
             }
-            joined.push(concat(parts));
-            return $multi(concat(joined));
+            return $multi(byte_parts.join(bytes));
         }
         const [data, data_err] = read_chunk(source, size);
         if (data === undefined) {
             return $multi(undefined, data_err);
         }
-        total = total + size;
-        parts.push(data);
-        if (parts.length >= MAX_PARTS) {
-            joined.push(concat(parts));
-            parts = [];
-        }
+        byte_parts.add(bytes, data);
         time_slice.yield_if_due(slice); // small chunks that have arrived already are read without waiting
     }
 }
 
-/** Reads a body that ends when the server closes the connection. */
-function read_to_end(source: SocketReader): Result<string, Fault> {
-    if (source.sock.receiveany === undefined) {
-        const [text, read_err] = source.sock.receive("*a");
-        if (text === undefined) {
-            return $multi(undefined, faults.of_socket(read_err));
+/** As `read_to_end`, from a blocking socket replacement. */
+function read_plain_to_end(source: SocketReader, max_size: number): Result<string, Fault> {
+    const bytes = byte_parts.new();
+    while (bytes.length <= max_size) {
+        const [data, err, partial] = source.sock.receive(READ_SIZE);
+        if (data === undefined && err !== "closed") {
+            return $multi(undefined, faults.of_socket(err));
         }
-        return $multi(text);
+        byte_parts.add(bytes, data ?? partial);
+        if (data === undefined) {
+            break;
+        }
     }
-    const parts: string[] = [socket_reader.take_all(source)];
-    let total = parts[0]!.length;
+    if (bytes.length > max_size) {
+        return $multi(undefined, faults.too_large(max_size));
+    }
+    return $multi(byte_parts.join(bytes));
+}
+
+/** Reads a body that ends when the server closes the connection. */
+function read_to_end(source: SocketReader, max_size: number): Result<string, Fault> {
+    if (source.sock.receiveany === undefined) {
+        return read_plain_to_end(source, max_size);
+    }
+    const bytes = byte_parts.new();
     const slice = time_slice.start();
-    while (total <= response_head.MAX_BODY) {
+    byte_parts.add(bytes, socket_reader.take_all(source));
+    while (bytes.length <= max_size) {
         const err = socket_reader.read_more(source);
         if (err?.kind === "closed") {
-            return $multi(concat(parts));
+            return $multi(byte_parts.join(bytes));
         }
         if (err !== undefined) {
             return $multi(undefined, err);
         }
-        total = total + socket_reader.available(source);
-        parts.push(socket_reader.take_all(source));
+        byte_parts.add(bytes, socket_reader.take_all(source));
         time_slice.yield_if_due(slice);
     }
-    return $multi(undefined, faults.make_fault("malformed", "malformed reply: body too long"));
+    return $multi(undefined, faults.too_large(max_size));
 }
 
-/** Reads the complete body. */
-function read_body(source: SocketReader, head: Head): Result<string, Fault> {
+/**
+ * Reads the complete body.
+ * @param max_size bytes of the longest body
+ */
+function read_body(source: SocketReader, head: Head, max_size: number): Result<string, Fault> {
     if (head.framing === "length") {
+        if (head.length > max_size) {
+            return $multi(undefined, faults.too_large(max_size));
+        }
         return read_exact(source, head.length);
     }
     if (head.framing === "chunked") {
-        return read_chunked(source);
+        return read_chunked(source, max_size);
     }
-    return read_to_end(source);
+    return read_to_end(source, max_size);
 }
 
 export { ends_trailers, format_head, format_request, own_headers, parse_chunk_size, read_body, read_head, server_time };

@@ -12,8 +12,6 @@ const sub = string.sub;
  * characters, two lengths, and every transfer coding but "chunked".
  */
 
-/** Longest body in bytes. etcd sends nothing that long. */
-const MAX_BODY = 512 * 1024 * 1024;
 /** Largest number of header fields. etcd sends 10, and proxies add some. */
 const MAX_FIELDS = 256;
 /** Digits of a Content-Length that can be exact numbers of Lua. */
@@ -126,8 +124,7 @@ function parse_length(text: string): number | undefined {
     if (digits === undefined || digits.length > MAX_DIGITS) {
         return undefined;
     }
-    const length = tonumber(digits)!;
-    return length <= MAX_BODY ? length : undefined;
+    return tonumber(digits)!;
 }
 
 /**
@@ -188,4 +185,4 @@ function parse(text: string): Head | undefined {
     return make_head(status, minor === "1", fields);
 }
 
-export { has_control_characters, MAX_BODY, parse, type Head };
+export { has_control_characters, parse, type Head };
