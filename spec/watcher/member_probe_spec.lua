@@ -197,6 +197,36 @@ describe("probes of members", function()
         end)
     end
 
+    for name, lookup in pairs {
+        ["takes longer than the member has to respond"] = function() ngx.sleep(2) end,
+        ["leaves the member no time to respond"] = function() ngx.sleep(1.45) end,
+        ["never answers"] = function()
+            ngx.sleep(30)
+            return "a.test could not be resolved (110: Operation timed out)"
+        end,
+    } do
+        it("keep the streams if the DNS server " .. name, function()
+            local resolve = function() end
+            local lookups = 0
+            finally(connecting.with_names(function()
+                lookups = lookups + 1
+                return resolve()
+            end))
+            local hosts = {}
+            for i, server in ipairs(servers) do
+                hosts[i] = server.http_host:gsub("127.0.0.1", i .. ".test")
+            end
+            probe_reply = { 0.2, probe_reply[1] }
+            watch(4, hosts)
+            resolve, lookups = lookup, 0
+            ngx.sleep(1.5 * INTERVAL + 2)
+            assert.is_true(lookups >= 2 and lookups <= 6, lookups .. " lookups")
+            for _, watcher in ipairs(watchers) do
+                assert.same({}, watcher:stats().close_reasons)
+            end
+        end)
+    end
+
     it("make the streams leave that were silent, if the member does not respond #alone", function()
         probe_reply = { 60 }
         watch(4, { servers[1].http_host, servers[2].http_host })

@@ -19,6 +19,12 @@ local PROBE_INTERVAL = 5
 --- Seconds that a member has to respond: with the interval, its streams leave it within 7 s.
 local RESPONSE_TIME = 1.5
 
+--- Seconds of that which must be left for the response: slow DNS can use up the rest.
+local MIN_RESPONSE_TIME = 0.5
+
+--- Seconds after which another probe can follow one that has not ended: nginx waits for DNS for 30 s by default.
+local MAX_PROBE_TIME = 60
+
 --- Minimum seconds of a wait.
 local MIN_WAIT = 0.01
 
@@ -39,6 +45,7 @@ local NO_CONNECTION = {
 ---@class resty.etcd.watch.member_probe.Member
 ---@field last_received_at number Time of the last byte on any of its streams, or of its last response to a probe.
 ---@field probed_at number Start of the last probe.
+---@field is_probing boolean The last probe has not ended.
 ---@field unresponsive_since number Start of the last probe that got no response: streams that were silent since then are dead.
 ---@field checked_at number When one of its streams was last checked.
 ---@field watches table The watches that have a stream there: woken if it does not respond. Keys are weak.
@@ -69,6 +76,7 @@ local function member_of(core, http_host)
     local created = {
         last_received_at = 0,
         probed_at = 0,
+        is_probing = false,
         unresponsive_since = 0,
         checked_at = time,
         watches = setmetatable({}, {__mode = "k"})
@@ -81,8 +89,9 @@ end
 --- handshake, which can have its cause in this client alone.
 ---@param err resty.etcd.protocol.errors.EtcdError
 ---@param http_host string
+---@param progress resty.etcd.transport.transport.AttemptProgress
 ---@return boolean
-local function is_unresponsive(err, http_host)
+local function is_unresponsive(err, http_host, progress)
     if err.endpoint ~= http_host then
         return false
     end
@@ -95,7 +104,11 @@ local function is_unresponsive(err, http_host)
             return true
         end
     end
-    return err.name == "timeout"
+    if err.name ~= "timeout" or progress.dialed_at == nil then
+        return false
+    end
+    local connected_at = progress.connected_at
+    return connected_at == nil or now() - connected_at >= MIN_RESPONSE_TIME
 end
 
 --- Asks a member for a serializable count of one key, which it answers without the other members.
@@ -105,9 +118,11 @@ end
 local function probe(member, shared_watch, endpoint)
     local started = now()
     local request = {key = shared_watch.range.key, count_only = true, serializable = true}
-    local options = {timeout = RESPONSE_TIME, quiet = true, at = endpoint}
+    local progress = {}
+    local options = {timeout = RESPONSE_TIME, quiet = true, at = endpoint, progress = progress}
     local reply, err = call.unary(shared_watch.core, rpcs.range, request, options)
-    if reply == nil and is_unresponsive(err, endpoint.http_host) then
+    member.is_probing = false
+    if reply == nil and is_unresponsive(err, endpoint.http_host, progress) then
         member.unresponsive_since = started
         for other in pairs(member.watches) do
             shared_watches.wake(other)
@@ -121,7 +136,8 @@ end
 ---@param member resty.etcd.watch.member_probe.Member
 ---@return number
 local function due_at(member)
-    return max(member.last_received_at, member.probed_at) + PROBE_INTERVAL
+    local interval = member.is_probing and MAX_PROBE_TIME or PROBE_INTERVAL
+    return max(member.last_received_at + PROBE_INTERVAL, member.probed_at + interval)
 end
 
 --- Probes a member in a turn of a separate loop, because nginx frees the memory of its connection only with the timer.
@@ -130,6 +146,7 @@ end
 ---@param endpoint resty.etcd.endpoint.endpoint.Endpoint
 local function start(member, shared_watch, endpoint)
     member.probed_at = now()
+    member.is_probing = true
     local function run_turn()
         probe(member, shared_watch, endpoint)
         return nil

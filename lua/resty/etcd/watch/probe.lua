@@ -3,6 +3,7 @@ local _M = {}
 local semaphore = require("ngx.semaphore")
 local call = require("resty.etcd.call.call")
 local clock = require("resty.etcd.base.clock")
+local dns_endpoints = require("resty.etcd.endpoint.dns_endpoints")
 local reads = require("resty.etcd.watch.reads")
 local rpcs = require("resty.etcd.protocol.rpc")
 local timer_loops = require("resty.etcd.base.timer_loop")
@@ -16,6 +17,9 @@ local find = string.find
 
 --- Seconds that the probe has to be confirmed, and that the probed stream has to deliver what the probe has found.
 local PROBE_TIME = 1
+
+--- Seconds that a connection can take if nginx resolves the name of the member: the time for that does not count.
+local CONNECT_TIME = 5
 
 --- Maximum seconds of a wait, so that the worker's exit is noticed.
 local POLL_INTERVAL = 0.5
@@ -38,6 +42,7 @@ local LEFTOVERS = 2
 ---@field is_stopped boolean
 ---@field requested_at number
 ---@field started_at number? When its turn began; nil until then.
+---@field progress resty.etcd.transport.transport.AttemptProgress
 ---@field stream resty.etcd.transport.transport.Stream?
 ---@field created_at number? When etcd confirmed the probe.
 ---@field missed_at number? When it found an event, or a changed key, that the stream has not delivered.
@@ -81,17 +86,29 @@ local function handle_reply(probe, reply, endpoint)
     end
 end
 
+--- Reports whether a second watch was not opened for a reason that says nothing about the member, such as slow DNS.
+---@param probe resty.etcd.watch.probe.Probe
+---@param err resty.etcd.protocol.errors.EtcdError
+---@return boolean
+local function is_impossible(probe, err)
+    local ____probe_progress_0 = probe.progress
+    local connected_at = ____probe_progress_0.connected_at
+    local dialed_at = ____probe_progress_0.dialed_at
+    local is_late = dialed_at == nil or connected_at ~= nil and now() - connected_at < PROBE_TIME
+    return watch_errors.is_local_failure(err) or err.name == "timeout" and is_late
+end
+
 --- Reads the second watch without a timeout, as nginx logs each socket timeout: `outcome` limits the time.
 ---@param probe resty.etcd.watch.probe.Probe
 ---@param endpoint resty.etcd.endpoint.endpoint.Endpoint
 local function read_watch(probe, endpoint)
-    local ____probe_shared_watch_0 = probe.shared_watch
-    local core = ____probe_shared_watch_0.core
+    local ____probe_shared_watch_1 = probe.shared_watch
+    local core = ____probe_shared_watch_1.core
     local request = stream_reader.create_request(probe.shared_watch, probe.from)
-    local options = {require_leader = true, at = endpoint}
+    local options = {require_leader = true, at = endpoint, timeout = CONNECT_TIME, progress = probe.progress}
     local stream, err = call.open(core, rpcs.watch, {create_request = request}, options)
     probe.stream = stream
-    if stream == nil and watch_errors.is_local_failure(err) then
+    if stream == nil and is_impossible(probe, err) then
         probe.is_impossible = true
         return
     end
@@ -197,9 +214,9 @@ local function run_turn(probe, loop)
     while is_wanted(probe) and now() - started < MAX_TIME do
         waits.wait(probe.signal, POLL_INTERVAL)
     end
-    local ____opt_3 = probe.stream
-    if ____opt_3 ~= nil then
-        ____opt_3:close()
+    local ____opt_4 = probe.stream
+    if ____opt_4 ~= nil then
+        ____opt_4:close()
     end
     ngx.thread.kill(thread)
     return nil
@@ -220,6 +237,7 @@ local function start(shared_watch, stream, from)
         is_stopped = false,
         requested_at = now(),
         started_at = nil,
+        progress = {},
         stream = nil,
         created_at = nil,
         missed_at = nil,
@@ -242,15 +260,34 @@ local function start(shared_watch, stream, from)
     return probe
 end
 
+--- Returns since when the member could have confirmed the second watch; nil while that waits for DNS, or for a login.
+---@param probe resty.etcd.watch.probe.Probe
+---@return number?
+local function asked_since(probe)
+    local ____probe_progress_6 = probe.progress
+    local connected_at = ____probe_progress_6.connected_at
+    local dialed_at = ____probe_progress_6.dialed_at
+    local endpoint = probe.endpoint
+    local host = endpoint.host
+    local is_resolved_by_nginx = type(host) == "string" and dns_endpoints.name_of(endpoint) ~= nil
+    local ____is_resolved_by_nginx_7
+    if is_resolved_by_nginx then
+        ____is_resolved_by_nginx_7 = connected_at
+    else
+        ____is_resolved_by_nginx_7 = connected_at or dialed_at
+    end
+    return ____is_resolved_by_nginx_7
+end
+
 --- Returns the result for a stream that has been silent all the time; nil while there is none.
 ---@param probe resty.etcd.watch.probe.Probe
 ---@return ("unknown"|"alive"|"dead")?
 local function outcome(probe)
-    local ____probe_5 = probe
-    local missed_at = ____probe_5.missed_at
-    local comparison = ____probe_5.comparison
-    local created_at = ____probe_5.created_at
-    local started_at = ____probe_5.started_at
+    local ____probe_8 = probe
+    local missed_at = ____probe_8.missed_at
+    local comparison = ____probe_8.comparison
+    local created_at = ____probe_8.created_at
+    local started_at = ____probe_8.started_at
     local time = now()
     if probe.has_failed then
         return "dead"
@@ -273,33 +310,37 @@ local function outcome(probe)
     if created_at ~= nil then
         return time - created_at > PROBE_TIME and "alive" or nil
     end
-    return time - started_at > PROBE_TIME and "dead" or nil
+    if time - started_at > MAX_TIME then
+        return "unknown"
+    end
+    local asked_at = asked_since(probe)
+    return asked_at ~= nil and time - asked_at > PROBE_TIME and "dead" or nil
 end
 
 --- Returns the time at which a stream that is alive had delivered everything.
 ---@param probe resty.etcd.watch.probe.Probe
 ---@return number
 local function alive_at(probe)
-    local ____opt_6 = probe.comparison
-    return ____opt_6 and ____opt_6.compared_at or probe.created_at
+    local ____opt_9 = probe.comparison
+    return ____opt_9 and ____opt_9.compared_at or probe.created_at
 end
 
 --- Returns the revision at which the next probe of the stream can start.
 ---@param probe resty.etcd.watch.probe.Probe
 ---@return number
 local function next_from(probe)
-    local ____probe_from_10 = probe.from
-    local ____opt_8 = probe.comparison
-    return max(____probe_from_10, (____opt_8 and ____opt_8.revision or 0) + 1)
+    local ____probe_from_13 = probe.from
+    local ____opt_11 = probe.comparison
+    return max(____probe_from_13, (____opt_11 and ____opt_11.revision or 0) + 1)
 end
 
 --- Lets the turn of the probe close its stream and end.
 ---@param probe resty.etcd.watch.probe.Probe
 local function stop(probe)
     probe.is_stopped = true
-    local ____opt_11 = probe.signal
-    if ____opt_11 ~= nil then
-        ____opt_11:post(1)
+    local ____opt_14 = probe.signal
+    if ____opt_14 ~= nil then
+        ____opt_14:post(1)
     end
 end
 _M.alive_at = alive_at

@@ -16,7 +16,7 @@ import type { Rpc, Semantics } from "../protocol/rpc";
 import * as rpcs from "../protocol/rpc";
 import * as error_hints from "../transport/error_hints";
 import * as failures from "../transport/failure";
-import type { Attempt, Failure, Reply, Stream } from "../transport/transport";
+import type { Attempt, AttemptProgress, Failure, Reply, Stream } from "../transport/transport";
 
 const now = clock.now;
 const max = math.max;
@@ -55,6 +55,8 @@ interface CallOptions {
     max_response_size?: number | undefined;
     /** Called before another attempt, instead of logging `<err>. Retrying`: that line does not say what the call is for. */
     on_retry?: OnRetry | undefined;
+    /** Set by the transport during the last attempt. */
+    progress?: AttemptProgress;
     /** Set by the call: host of the endpoint of the last attempt. */
     answered_by?: string | undefined;
     /** Set by the call: number of its attempts. */
@@ -71,6 +73,8 @@ interface StreamOptions {
     at?: Endpoint;
     /** As for other calls. */
     on_retry?: OnRetry | undefined;
+    /** As for `CallOptions`. */
+    progress?: AttemptProgress;
     /** As for `CallOptions`. */
     prefer?: string | undefined;
     /** As for `CallOptions`. */
@@ -96,6 +100,7 @@ interface Call {
     readonly at: Endpoint | undefined;
     readonly on_retry: OnRetry | undefined;
     readonly max_response_size: number;
+    readonly progress: AttemptProgress | undefined;
     readonly retry_state: RetryState;
     /** With `monotonic`: the revision that the client had seen when the call began, and its cluster. */
     readonly seen_revision: number;
@@ -156,6 +161,7 @@ function new_attempt(
         max_response_size: call.max_response_size,
         send_timeout_header: stream === undefined,
         require_leader: stream !== undefined && stream.require_leader === true,
+        progress: call.progress,
         received: 0,
     };
 }

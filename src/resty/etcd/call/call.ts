@@ -160,6 +160,7 @@ function start(
         at,
         on_retry: options?.on_retry ?? stream?.on_retry,
         max_response_size: options?.max_response_size ?? core.max_response_size,
+        progress: options?.progress ?? stream?.progress,
         retry_state: retry_state.new(core, deadline, is_linearizable, at !== undefined),
         seen_revision,
         seen_cluster,

@@ -6,6 +6,14 @@ import type { Rpc } from "../protocol/rpc";
 /** Header fields by name, spelled as they were received. */
 type Headers = LuaMap<string, string>;
 
+/** How far an attempt has come. Written by the transport; times are those of `clock.now`. */
+interface AttemptProgress {
+    /** When connecting began: before that, a call can wait for a login, and for names that the driver resolves. */
+    dialed_at?: number;
+    /** When the connection was established. nginx resolves a name before that, without a timeout of the call. */
+    connected_at?: number;
+}
+
 /** What belongs to one request. Times are those of `clock.now`. */
 interface RequestContext {
     /** The request can be sent again if a pooled connection turns out to be dead. */
@@ -26,6 +34,8 @@ interface RequestContext {
     readonly send_timeout_header: boolean;
     /** The server ends the stream when its member has no leader. */
     readonly require_leader: boolean;
+    /** Nil unless the caller observes the attempt. */
+    readonly progress: AttemptProgress | undefined;
 }
 
 /** The reply to an RPC. */
@@ -147,6 +157,7 @@ interface Transport {
 
 export type {
     Attempt,
+    AttemptProgress,
     Failure,
     FailureKind,
     Headers,

@@ -10,7 +10,7 @@ import type { Mutable } from "../base/mutable";
 import * as rpcs from "../protocol/rpc";
 import * as timer_loops from "../base/timer_loop";
 import * as shared_watches from "./shared_watch";
-import type { Stream } from "../transport/transport";
+import type { AttemptProgress, Stream } from "../transport/transport";
 import * as watch_errors from "./errors";
 
 const now = clock.now;
@@ -22,6 +22,10 @@ const min = math.min;
 const PROBE_INTERVAL = 5;
 /** Seconds that a member has to respond: with the interval, its streams leave it within 7 s. */
 const RESPONSE_TIME = 1.5;
+/** Seconds of that which must be left for the response: slow DNS can use up the rest. */
+const MIN_RESPONSE_TIME = 0.5;
+/** Seconds after which another probe can follow one that has not ended: nginx waits for DNS for 30 s by default. */
+const MAX_PROBE_TIME = 60;
 /** Minimum seconds of a wait. */
 const MIN_WAIT = 0.01;
 /** Seconds after which a member without streams is forgotten. */
@@ -39,6 +43,8 @@ interface Member {
     readonly last_received_at: number;
     /** Start of the last probe. */
     readonly probed_at: number;
+    /** The last probe has not ended. */
+    readonly is_probing: boolean;
     /** Start of the last probe that got no response: streams that were silent since then are dead. */
     readonly unresponsive_since: number;
     /** When one of its streams was last checked. */
@@ -72,6 +78,7 @@ function member_of(core: Core, http_host: string): State {
     const created: State = {
         last_received_at: 0,
         probed_at: 0,
+        is_probing: false,
         unresponsive_since: 0,
         checked_at: time,
         watches: setmetatable(new LuaMap<SharedWatch, true>(), { __mode: "k" }),
@@ -84,7 +91,7 @@ function member_of(core: Core, http_host: string): State {
  * Reports whether an error shows that a member does not respond. Any response shows that it does, also the failure of a TLS
  * handshake, which can have its cause in this client alone.
  */
-function is_unresponsive(err: EtcdError, http_host: string): boolean {
+function is_unresponsive(err: EtcdError, http_host: string, progress: AttemptProgress): boolean {
     if (err.endpoint !== http_host) {
         return false; // a login at another endpoint
     }
@@ -97,16 +104,22 @@ function is_unresponsive(err: EtcdError, http_host: string): boolean {
             return true;
         }
     }
-    return err.name === "timeout";
+    if (err.name !== "timeout" || progress.dialed_at === undefined) {
+        return false;
+    }
+    const connected_at = progress.connected_at;
+    return connected_at === undefined || now() - connected_at >= MIN_RESPONSE_TIME;
 }
 
 /** Asks a member for a serializable count of one key, which it answers without the other members. */
 function probe(member: State, shared_watch: SharedWatch, endpoint: Endpoint): void {
     const started = now();
     const request = { key: shared_watch.range.key, count_only: true, serializable: true };
-    const options = { timeout: RESPONSE_TIME, quiet: true, at: endpoint };
+    const progress: AttemptProgress = {};
+    const options = { timeout: RESPONSE_TIME, quiet: true, at: endpoint, progress };
     const [reply, err] = call.unary(shared_watch.core, rpcs.range, request, options);
-    if (reply === undefined && is_unresponsive(err, endpoint.http_host)) {
+    member.is_probing = false;
+    if (reply === undefined && is_unresponsive(err, endpoint.http_host, progress)) {
         member.unresponsive_since = started;
         for (const [other] of member.watches) {
             shared_watches.wake(other);
@@ -118,12 +131,14 @@ function probe(member: State, shared_watch: SharedWatch, endpoint: Endpoint): vo
 
 /** Returns when the next probe of a member is due. */
 function due_at(member: Member): number {
-    return max(member.last_received_at, member.probed_at) + PROBE_INTERVAL;
+    const interval = member.is_probing ? MAX_PROBE_TIME : PROBE_INTERVAL;
+    return max(member.last_received_at + PROBE_INTERVAL, member.probed_at + interval);
 }
 
 /** Probes a member in a turn of a separate loop, because nginx frees the memory of its connection only with the timer. */
 function start(member: State, shared_watch: SharedWatch, endpoint: Endpoint): void {
     member.probed_at = now();
+    member.is_probing = true;
     const run_turn = () => {
         probe(member, shared_watch, endpoint);
         return undefined;

@@ -4,14 +4,16 @@ import type { Semaphore } from "ngx.semaphore";
 import type { Message } from "../protocol/message";
 import * as call from "../call/call";
 import * as clock from "../base/clock";
+import * as dns_endpoints from "../endpoint/dns_endpoints";
 import type { Endpoint } from "../endpoint/endpoint";
+import type { EtcdError } from "../protocol/errors";
 import type { Mutable } from "../base/mutable";
 import * as reads from "./reads";
 import * as rpcs from "../protocol/rpc";
 import * as timer_loops from "../base/timer_loop";
 import type { TimerLoop } from "../base/timer_loop";
 import * as waits from "../base/wait";
-import type { Stream } from "../transport/transport";
+import type { AttemptProgress, Stream } from "../transport/transport";
 import type { WatchReply } from "./reassembly";
 import * as shared_watches from "./shared_watch";
 import * as stream_reader from "./stream_reader";
@@ -23,6 +25,8 @@ const find = string.find as StringFind;
 
 /** Seconds that the probe has to be confirmed, and that the probed stream has to deliver what the probe has found. */
 const PROBE_TIME = 1;
+/** Seconds that a connection can take if nginx resolves the name of the member: the time for that does not count. */
+const CONNECT_TIME = 5;
 /** Maximum seconds of a wait, so that the worker's exit is noticed. */
 const POLL_INTERVAL = 0.5;
 /** Seconds after which a probe ends that the loop of its watch has not stopped. */
@@ -46,6 +50,7 @@ interface Probe {
     readonly requested_at: number;
     /** When its turn began; nil until then. */
     readonly started_at: number | undefined;
+    readonly progress: AttemptProgress;
     readonly stream: Stream | undefined;
     /** When etcd confirmed the probe. */
     readonly created_at: number | undefined;
@@ -96,14 +101,21 @@ function handle_reply(probe: State, reply: WatchReply, endpoint: string): void {
     }
 }
 
+/** Reports whether a second watch was not opened for a reason that says nothing about the member, such as slow DNS. */
+function is_impossible(probe: Probe, err: EtcdError): boolean {
+    const { connected_at, dialed_at } = probe.progress;
+    const is_late = dialed_at === undefined || (connected_at !== undefined && now() - connected_at < PROBE_TIME);
+    return watch_errors.is_local_failure(err) || (err.name === "timeout" && is_late);
+}
+
 /** Reads the second watch without a timeout, as nginx logs each socket timeout: `outcome` limits the time. */
 function read_watch(probe: State, endpoint: Endpoint): void {
     const { core } = probe.shared_watch;
     const request: Message = stream_reader.create_request(probe.shared_watch, probe.from);
-    const options = { require_leader: true, at: endpoint };
+    const options = { require_leader: true, at: endpoint, timeout: CONNECT_TIME, progress: probe.progress };
     const [stream, err] = call.open(core, rpcs.watch, { create_request: request }, options);
     probe.stream = stream;
-    if (stream === undefined && watch_errors.is_local_failure(err)) {
+    if (stream === undefined && is_impossible(probe, err)) {
         probe.is_impossible = true;
         return;
     }
@@ -219,6 +231,7 @@ function start(shared_watch: SharedWatch, stream: Stream, from: number): Probe {
         is_stopped: false,
         requested_at: now(),
         started_at: undefined,
+        progress: {},
         stream: undefined,
         created_at: undefined,
         missed_at: undefined,
@@ -234,6 +247,15 @@ function start(shared_watch: SharedWatch, stream: Stream, from: number): Probe {
         timer_loops.start(loop, 0);
     }
     return probe;
+}
+
+/** Returns since when the member could have confirmed the second watch; nil while that waits for DNS, or for a login. */
+function asked_since(probe: Probe): number | undefined {
+    const { connected_at, dialed_at } = probe.progress;
+    const endpoint = probe.endpoint!;
+    const host: unknown = endpoint.host; // programs write to endpoints
+    const is_resolved_by_nginx = typeof host === "string" && dns_endpoints.name_of(endpoint) !== undefined;
+    return is_resolved_by_nginx ? connected_at : (connected_at ?? dialed_at);
 }
 
 /** Returns the result for a stream that has been silent all the time; nil while there is none. */
@@ -261,7 +283,11 @@ function outcome(probe: Probe): Outcome | undefined {
     if (created_at !== undefined) {
         return time - created_at > PROBE_TIME ? "alive" : undefined;
     }
-    return time - started_at > PROBE_TIME ? "dead" : undefined;
+    if (time - started_at > MAX_TIME) {
+        return "unknown";
+    }
+    const asked_at = asked_since(probe);
+    return asked_at !== undefined && time - asked_at > PROBE_TIME ? "dead" : undefined;
 }
 
 /** Returns the time at which a stream that is alive had delivered everything. */

@@ -190,6 +190,9 @@ local function connect(template, context, time)
     if sock == nil then
         return nil, err
     end
+    if context.progress ~= nil then
+        context.progress.connected_at = now()
+    end
     local times = sock:getreusedtimes()
     if (times or 0) > 0 then
         return sock, nil, true, sock

@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/transport/http/resty_http.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local faults = require("resty.etcd.transport.fault")
+local clock = require("resty.etcd.base.clock")
 local phase = require("resty.etcd.base.phase")
 local cosocket = require("resty.etcd.transport.http.cosocket")
 local http1 = require("resty.etcd.transport.http.http1")
@@ -145,6 +146,9 @@ local function connect(template, context, time)
     local done, err = guarded(ok, connected, connect_err)
     if done == nil then
         return nil, trusted_ca.mark_fault(err, template.connection_options.tls)
+    end
+    if context.progress ~= nil then
+        context.progress.connected_at = clock.now()
     end
     local times = http:get_reused_times()
     return http.sock, nil, (times or 0) > 0, http

@@ -72,6 +72,9 @@ function send_on(
 
 /** Sends a request. If the pooled connection was dead and the request is repeatable, sends it again on a new connection. */
 function send_request(connector: Connector, template: RequestTemplate, context: RequestContext, body: string): Sent {
+    if (context.progress !== undefined) {
+        context.progress.dialed_at = now();
+    }
     const [sock, connect_err, reused, link] = connector.connect(template, context, context.started);
     if (sock === undefined) {
         return $multi(undefined, undefined, connect_err, false, false);

@@ -176,6 +176,9 @@ function connect(this: void, template: RequestTemplate, context: RequestContext,
     if (sock === undefined) {
         return $multi(undefined, err);
     }
+    if (context.progress !== undefined) {
+        context.progress.connected_at = now();
+    }
     const [times] = sock.getreusedtimes();
     if ((times ?? 0) > 0) {
         return $multi(sock, undefined, true, sock);

@@ -2,6 +2,7 @@ import type { TlsOptions } from "../tls/types";
 import type { Fault } from "../fault";
 import * as faults from "../fault";
 import type { RequestContext } from "../transport";
+import * as clock from "../../base/clock";
 import * as phase from "../../base/phase";
 import * as cosocket from "./cosocket";
 import type { Connected, Connector, RequestTemplate } from "./types";
@@ -132,6 +133,9 @@ function connect(this: void, template: RequestTemplate, context: RequestContext,
     const [done, err] = guarded<true>(ok, connected, connect_err);
     if (done === undefined) {
         return $multi(undefined, trusted_ca.mark_fault(err, template.connection_options.tls));
+    }
+    if (context.progress !== undefined) {
+        context.progress.connected_at = clock.now();
     }
     const [times] = http.get_reused_times();
     return $multi(http.sock, undefined, (times ?? 0) > 0, http);
