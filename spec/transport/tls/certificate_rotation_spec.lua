@@ -56,6 +56,28 @@ describe("client certificate on disk", function()
         assert.equal(200, assert(cli:get("k")).status)
     end)
 
+    it("is used by new connections, not by those in the pool, when it is replaced", function()
+        for _, proxy in ipairs { false, true } do
+            install("client")
+            local pooled = assert(bed.new {
+                http_host = bed.mtls.http, sni = "localhost", ssl_cert_path = cert, ssl_key_path = key, timeout = 5,
+                keepalive_pool = proxy and 3 or 2, unix_socket_proxy = proxy and "unix:/none.sock" or nil,
+            })
+            local function expire()
+                pooled.transport.connection_options.tls.pair.checked_at = 0
+            end
+            assert.equal(200, assert(pooled:get("k")).status)
+            expire()
+            assert.equal(200, assert(pooled:get("k")).status)
+            install("other_client")
+            expire()
+            assert.is_nil((pooled:get("k"))) -- etcd does not trust this certificate
+            install("client")
+            expire()
+            assert.equal(200, assert(pooled:get("k")).status)
+        end
+    end)
+
     it("stays in use until both files are replaced, whichever is first", function()
         for _, name in ipairs { "other_client", "other_client_key" } do
             install("client")

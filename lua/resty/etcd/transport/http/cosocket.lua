@@ -6,6 +6,7 @@ local digest = require("resty.etcd.base.digest")
 local files = require("resty.etcd.base.files")
 local http1 = require("resty.etcd.transport.http.http1")
 local socket_reader = require("resty.etcd.transport.http.socket_reader")
+local client_certificate = require("resty.etcd.transport.tls.client_certificate")
 local handshake = require("resty.etcd.transport.tls.handshake")
 local field = digest.field
 local now = clock.now
@@ -29,6 +30,10 @@ local function pool_options(options, target, via)
         local identity = ____options_tls_0.identity
         local sni = ____options_tls_0.sni
         name = name .. field("tls", identity) .. field("name", sni or target.server_name)
+        name = name .. field(
+            "certificate",
+            client_certificate.version(options.tls)
+        )
     end
     local opts = pools[name]
     if opts == nil then
@@ -151,12 +156,25 @@ local function dial_unix(sock, address, pool)
     return sock:connect(address, pool)
 end
 
+--- Returns the pool of a request. That of a client certificate on disk changes with the files.
+---@param template resty.etcd.transport.http.types.RequestTemplate
+---@return table
+local function pool_of(template)
+    local ____template_1 = template
+    local connection_options = ____template_1.connection_options
+    local pool = ____template_1.pool
+    local target = ____template_1.target
+    local is_on_disk = connection_options.tls.cert_path ~= nil or connection_options.tls.key_path ~= nil
+    return target.scheme == "https" and is_on_disk and pool_options(connection_options, target, "") or pool
+end
+
 local function dial_target(sock, template)
     local target = template.target
+    local pool = pool_of(template)
     if target.port == nil then
-        return dial_unix(sock, target.host, template.pool)
+        return dial_unix(sock, target.host, pool)
     end
-    return sock:connect(target.host, target.port, template.pool)
+    return sock:connect(target.host, target.port, pool)
 end
 
 local function dial(template, context, time)

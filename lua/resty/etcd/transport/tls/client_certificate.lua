@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/transport/tls/client_certificate.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local ssl = require("ngx.ssl")
+local digest = require("resty.etcd.base.digest")
 local files = require("resty.etcd.base.files")
 local faults = require("resty.etcd.transport.fault")
 local file_reload = require("resty.etcd.transport.tls.file_reload")
@@ -69,7 +70,13 @@ local function load_pair(tls, known)
     if not x509.is_key_of(cert, key) then
         return nil, "client key: does not match the client certificate"
     end
-    return {cert = cert, key = key, source = source, checked_at = 0}
+    return {
+        cert = cert,
+        key = key,
+        source = source,
+        digest = digest.of(source),
+        checked_at = 0
+    }
 end
 
 --- Reads and checks the files of a certificate and a key that another library reads again and parses.
@@ -100,8 +107,21 @@ local function client_pair(tls)
     tls.pair = pair
     return pair
 end
+
+--- Returns what distinguishes connections with the current certificate from those with former ones; nil if there is none, or
+--- if it cannot be loaded, which the handshake reports.
+---@param tls resty.etcd.transport.tls.types.TlsOptions
+---@return string?
+local function version(tls)
+    if tls.cert_path == nil and tls.key_path == nil then
+        return nil
+    end
+    local pair = client_pair(tls)
+    return pair and pair.digest
+end
 _M.check_files = check_files
 _M.client_pair = client_pair
 _M.has_client_cert = has_client_cert
+_M.version = version
 
 return _M

@@ -16,6 +16,7 @@ local _M = {}
 
 --- Certificate and key as OpenSSL objects.
 ---@class resty.etcd.transport.tls.types.ClientCertificate: resty.etcd.transport.tls.file_reload.Reloadable
+---@field digest string Part of the pool name: connections with a former certificate are not reused.
 ---@field cert any
 ---@field key any
 

@@ -8,6 +8,7 @@ import type { Connected, Connector, ConnectionOptions, RequestTemplate } from ".
 import * as http1 from "./http1";
 import * as socket_reader from "./socket_reader";
 import type { Target } from "../../endpoint/url";
+import * as client_certificate from "../tls/client_certificate";
 import * as handshake from "../tls/handshake";
 
 const field = digest.field;
@@ -34,6 +35,7 @@ function pool_options(options: ConnectionOptions, target: Target, via: string): 
     if (target.scheme === "https") {
         const { identity, sni } = options.tls;
         name = name + field("tls", identity) + field("name", sni ?? target.server_name);
+        name = name + field("certificate", client_certificate.version(options.tls));
     }
     let opts = pools.get(name);
     if (opts === undefined) {
@@ -136,12 +138,20 @@ function dial_unix(sock: Tcp, address: string, pool: ngx.socket.ConnectOpts): Re
     return sock.connect(address, pool);
 }
 
+/** Returns the pool of a request. That of a client certificate on disk changes with the files. */
+function pool_of(template: RequestTemplate): ngx.socket.ConnectOpts {
+    const { connection_options, pool, target } = template;
+    const is_on_disk = connection_options.tls.cert_path !== undefined || connection_options.tls.key_path !== undefined;
+    return target.scheme === "https" && is_on_disk ? pool_options(connection_options, target, "") : pool;
+}
+
 function dial_target(sock: Tcp, template: RequestTemplate): Result<1> {
     const target = template.target;
+    const pool = pool_of(template);
     if (target.port === undefined) {
-        return dial_unix(sock, target.host, template.pool);
+        return dial_unix(sock, target.host, pool);
     }
-    return sock.connect(target.host, target.port, template.pool);
+    return sock.connect(target.host, target.port, pool);
 }
 
 function dial(template: RequestTemplate, context: RequestContext, time: number): Result<Tcp, Fault> {

@@ -1,4 +1,5 @@
 import * as ssl from "ngx.ssl";
+import * as digest from "../../base/digest";
 import * as files from "../../base/files";
 import type { Fault } from "../fault";
 import * as faults from "../fault";
@@ -58,7 +59,7 @@ function load_pair(this: void, tls: TlsOptions, known: ClientCertificate | undef
     if (!x509.is_key_of(cert, key)) {
         return $multi(undefined, "client key: does not match the client certificate"); // one file is replaced before the other
     }
-    return $multi({ cert, key, source, checked_at: 0 });
+    return $multi({ cert, key, source, digest: digest.of(source), checked_at: 0 });
 }
 
 /** Reads and checks the files of a certificate and a key that another library reads again and parses. */
@@ -85,4 +86,16 @@ function client_pair(tls: TlsOptions): Result<ClientCertificate, Fault> {
     return $multi(pair);
 }
 
-export { check_files, client_pair, has_client_cert };
+/**
+ * Returns what distinguishes connections with the current certificate from those with former ones; nil if there is none, or
+ * if it cannot be loaded, which the handshake reports.
+ */
+function version(tls: TlsOptions): string | undefined {
+    if (tls.cert_path === undefined && tls.key_path === undefined) {
+        return undefined; // texts do not change
+    }
+    const [pair] = client_pair(tls);
+    return pair?.digest;
+}
+
+export { check_files, client_pair, has_client_cert, version };

@@ -22,6 +22,8 @@ interface TlsOptions {
 
 /** Certificate and key as OpenSSL objects. */
 interface ClientCertificate extends Reloadable {
+    /** Part of the pool name: connections with a former certificate are not reused. */
+    readonly digest: string;
     readonly cert: unknown;
     readonly key: unknown;
 }
