@@ -1,7 +1,7 @@
 -- Generated from src/resty/etcd/base/file_status.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local ffi = require("ffi")
-ffi.cdef("struct resty_etcd_statx {\n    uint32_t mask, block_size; uint64_t attributes; uint32_t links, uid, gid; uint16_t mode, spare;\n    uint64_t inode, size, blocks, attributes_mask; uint64_t other_times[6]; int64_t modified_at; uint8_t rest[136];\n};")
+local new_statx = ffi.typeof("struct {\n    uint32_t mask, block_size; uint64_t attributes; uint32_t links, uid, gid; uint16_t mode, spare;\n    uint64_t inode, size, blocks, attributes_mask; uint64_t other_times[6]; int64_t modified_at; uint8_t rest[136];\n}")
 ffi.cdef("int resty_etcd_statx(int dir, const char *path, int flags, unsigned int mask, void *out) __asm__(\"statx\");" .. "unsigned int resty_etcd_geteuid(void) __asm__(\"geteuid\");")
 
 --- Kind, owner and permissions of a file or folder.
@@ -27,7 +27,7 @@ local TYPE_FACTOR = 4096
 local REGULAR_FILE = 8
 
 local function call_statx(dir, path, flags)
-    local out = ffi.new("struct resty_etcd_statx")
+    local out = new_statx()
     if C.resty_etcd_statx(
         dir,
         path,

@@ -33,6 +33,7 @@ local MIN_CONNECT_SHARE = 1
 ---@field at? resty.etcd.endpoint.endpoint.Endpoint The only endpoint to call, in a single attempt, whatever its health.
 ---@field max_response_size? number Bytes of the longest response, if that is less than for other calls.
 ---@field on_retry? (fun(rpc: string, err: resty.etcd.protocol.errors.EtcdError)) Called before another attempt, instead of logging `<err>. Retrying`: that line does not say what the call is for.
+---@field progress? resty.etcd.transport.transport.AttemptProgress Set by the transport during the last attempt.
 ---@field answered_by? string Set by the call: host of the endpoint of the last attempt.
 ---@field attempts? number Set by the call: number of its attempts.
 
@@ -42,6 +43,7 @@ local MIN_CONNECT_SHARE = 1
 ---@field require_leader? boolean The server ends the stream when its member has no leader.
 ---@field at? resty.etcd.endpoint.endpoint.Endpoint The only endpoint to open it at, in a single attempt, whatever its health.
 ---@field on_retry? (fun(rpc: string, err: resty.etcd.protocol.errors.EtcdError)) As for other calls.
+---@field progress? resty.etcd.transport.transport.AttemptProgress As for `CallOptions`.
 ---@field prefer? string As for `CallOptions`.
 ---@field attempts? number As for `CallOptions`.
 
@@ -59,6 +61,7 @@ local MIN_CONNECT_SHARE = 1
 ---@field at resty.etcd.endpoint.endpoint.Endpoint? The only endpoint of the call; nil if the balancer chooses one for each attempt.
 ---@field on_retry (fun(rpc: string, err: resty.etcd.protocol.errors.EtcdError))?
 ---@field max_response_size number
+---@field progress resty.etcd.transport.transport.AttemptProgress?
 ---@field retry_state resty.etcd.call.retry_state.RetryState
 ---@field seen_revision number With `monotonic`: the revision that the client had seen when the call began, and its cluster.
 ---@field seen_cluster string?
@@ -125,6 +128,7 @@ local function new_attempt(call, endpoint, token, started, others)
         max_response_size = call.max_response_size,
         send_timeout_header = stream == nil,
         require_leader = stream ~= nil and stream.require_leader == true,
+        progress = call.progress,
         received = 0
     }
 end

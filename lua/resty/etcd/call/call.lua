@@ -173,6 +173,7 @@ local function start(core, rpc, request, timeout, options, stream)
         at = at,
         on_retry = options and options.on_retry or stream and stream.on_retry,
         max_response_size = options and options.max_response_size or core.max_response_size,
+        progress = options and options.progress or stream and stream.progress,
         retry_state = retry_state.new(core, deadline, is_linearizable, at ~= nil),
         seen_revision = seen_revision,
         seen_cluster = seen_cluster,
@@ -246,9 +247,9 @@ local function open(core, rpc, request, options)
     if stream == nil then
         return nil, err, error_reply
     end
-    local ____opt_30 = core.sync_plan
-    if ____opt_30 ~= nil then
-        ____opt_30.start_loop(core)
+    local ____opt_34 = core.sync_plan
+    if ____opt_34 ~= nil then
+        ____opt_34.start_loop(core)
     end
     return stream
 end

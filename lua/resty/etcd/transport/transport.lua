@@ -1,6 +1,11 @@
 -- Generated from src/resty/etcd/transport/transport.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 
+--- How far an attempt has come. Written by the transport; times are those of `clock.now`.
+---@class resty.etcd.transport.transport.AttemptProgress
+---@field dialed_at? number When connecting began: before that, a call can wait for a login, and for names that the driver resolves.
+---@field connected_at? number When the connection was established. nginx resolves a name before that, without a timeout of the call.
+
 --- What belongs to one request. Times are those of `clock.now`.
 ---@class resty.etcd.transport.transport.RequestContext
 ---@field is_repeatable boolean The request can be sent again if a pooled connection turns out to be dead.
@@ -13,6 +18,7 @@ local _M = {}
 ---@field max_response_size number Bytes of the longest response, and of the longest message of a stream.
 ---@field send_timeout_header boolean Tell the server how much time is left, so that it returns its own error a little earlier.
 ---@field require_leader boolean The server ends the stream when its member has no leader.
+---@field progress resty.etcd.transport.transport.AttemptProgress? Nil unless the caller observes the attempt.
 
 --- The reply to an RPC.
 ---@class resty.etcd.transport.transport.Reply

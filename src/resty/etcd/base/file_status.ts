@@ -1,11 +1,12 @@
 import * as ffi from "ffi";
 import type { OpenFile } from "./open_file";
 
-// statx has the same structure on all platforms, unlike fstat. Private names: see open_file.
-ffi.cdef(`struct resty_etcd_statx {
+// statx has the same structure on all platforms, unlike fstat. It has no name, because a second definition of a name is an
+// error, and a program can load this module twice. Private names of functions: see open_file.
+const new_statx = ffi.typeof(`struct {
     uint32_t mask, block_size; uint64_t attributes; uint32_t links, uid, gid; uint16_t mode, spare;
     uint64_t inode, size, blocks, attributes_mask; uint64_t other_times[6]; int64_t modified_at; uint8_t rest[136];
-};`);
+}`);
 ffi.cdef(
     'int resty_etcd_statx(int dir, const char *path, int flags, unsigned int mask, void *out) __asm__("statx");' +
         'unsigned int resty_etcd_geteuid(void) __asm__("geteuid");',
@@ -36,7 +37,7 @@ const TYPE_FACTOR = 0x1000;
 const REGULAR_FILE = 0x8;
 
 function call_statx(this: void, dir: number, path: string, flags: number): FileStatus | undefined {
-    const out = ffi.new("struct resty_etcd_statx");
+    const out = new_statx();
     if (C.resty_etcd_statx(dir, path, flags, STATX_MASK, out) !== 0) {
         return undefined;
     }

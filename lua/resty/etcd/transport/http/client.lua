@@ -85,6 +85,9 @@ end
 ---@return boolean? sent
 ---@return boolean? stale
 local function send_request(connector, template, context, body)
+    if context.progress ~= nil then
+        context.progress.dialed_at = now()
+    end
     local sock, connect_err, reused, link = connector.connect(template, context, context.started)
     if sock == nil then
         return nil, nil, connect_err, false, false
