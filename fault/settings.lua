@@ -36,13 +36,17 @@ function settings.random(name)
     end
 end
 
+-- Returns the file with nginx's log between `announce` and `finish`.
+function settings.log_of(name)
+    return os.getenv "RESTY_ERRLOG" or ("build/fault-%s-%s.log"):format(name:gsub(" ", "-"), bed.etcd)
+end
+
 -- For the setup of a spec: prints how to repeat the run. Unless nginx logs to a file already, redirects its log to one
 -- until `finish`, because each of the thousands of broken connections adds a line.
 function settings.announce(name)
-    local errlog = os.getenv "RESTY_ERRLOG"
-    local log = errlog or ("build/fault-%s-%s.log"):format(name:gsub(" ", "-"), bed.etcd)
+    local log = settings.log_of(name)
     print(("\n%s: FAULT_SEED=%d SOAK=%g, log in %s"):format(name, settings.seed, settings.soak, log))
-    if errlog then
+    if os.getenv "RESTY_ERRLOG" then
         return
     end
     local fd = C.open(log, NEW_FILE, ffi.cast("int", 420))

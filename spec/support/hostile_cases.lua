@@ -28,7 +28,7 @@ local LUA_GROWTH = 4096
 local RESIDENT_GROWTH = 65536
 local PATHS = { ["/v3/kv/range"] = 1, ["/v3/kv/put"] = 1, ["/v3/kv/deleterange"] = 1, ["/v3/kv/txn"] = 1, ["/v3/watch"] = 1,
     ["/v3/lease/grant"] = 1, ["/v3/lease/revoke"] = 1, ["/v3/lease/keepalive"] = 1, ["/v3/lease/timetolive"] = 1,
-    ["/v3/lease/leases"] = 1, ["/v3/auth/authenticate"] = 1, ["/version"] = 1 }
+    ["/v3/lease/leases"] = 1, ["/v3/auth/authenticate"] = 1, ["/v3/cluster/member/list"] = 1, ["/v3/maintenance/status"] = 1, ["/version"] = 1 }
 local HEADER = '"header":{"cluster_id":"14841639068965178418","member_id":"10276657743932975437","revision":"7","raft_term":"2"}'
 _M.HEADER = HEADER
 _M.TOKEN = '{' .. HEADER .. ',"token":"FJVrMSOrxIeZmPGO.38"}'
@@ -147,7 +147,8 @@ end
 
 -- Runs one(slot, case, random), which returns an error text or nil, `cases` times, and checks memory and descriptors.
 -- Other fields: name, timeout (of the client), slots (number of concurrent cases), pooled (connections that a case can
--- leave in the pool, default 1), case_size (bytes that a case can still hold when the next one starts).
+-- leave in the pool, default 1), case_size (bytes that a case can still hold when the next one starts), max_cpu (seconds of
+-- CPU that all can use between two runs of the event loop).
 function _M.run(opts)
     local name, one, cases, slots = opts.name, opts.one, opts.cases, opts.slots or 48
     local first = ONLY or 1
@@ -197,6 +198,7 @@ function _M.run(opts)
         if (next_case - first) * 10 >= cases - first then
             local now = meter.lua_memory()
             memory, resident, top = memory or now, resident or meter.resident(), math.max(top, now)
+            stalls.skip_cpu()
         end
     end
     stalls:stop()
@@ -206,13 +208,15 @@ function _M.run(opts)
         worst = math.max(worst, places[i].worst)
         places[i].server:close()
     end
+    local cpu = stalls.longest_cpu
     places = nil -- luacheck: ignore 311
     local left = settle(descriptors, meter.descriptors)
-    print(("%s: SEED=%d, %d cases in %.1f s, latest %.0f ms, longest stall %.0f ms; Lua memory %.0f, %.0f, %.0f KiB (start, a tenth, end), resident %.0f, %.0f KiB; descriptors %d, %d")
-        :format(name, SEED, next_case - first, seconds, worst * 1000, stalls.longest * 1000, at_start, memory or 0, last,
+    print(("%s: SEED=%d, %d cases in %.1f s, latest %.0f ms, longest stall %.0f ms, %.0f ms of CPU; Lua memory %.0f, %.0f, %.0f KiB (start, a tenth, end), resident %.0f, %.0f KiB; descriptors %d, %d")
+        :format(name, SEED, next_case - first, seconds, worst * 1000, stalls.longest * 1000, cpu * 1000, at_start, memory or 0, last,
             resident or 0, meter.resident(), descriptors, left))
     assert(not failed, failed)
     assert(next_case == cases + 1)
+    assert(not opts.max_cpu or cpu < opts.max_cpu, ("%.3f s of CPU in one piece"):format(cpu))
     assert(left <= descriptors, "open descriptors: " .. descriptors .. " before, " .. left .. " after")
     if _M.is_whole then
         assert(top - memory < LUA_GROWTH + (opts.case_size or 0) / 1024, ("Lua memory grew from %.0f to %.0f KiB"):format(memory, top))
