@@ -1,5 +1,5 @@
 -- A server that responds to the objects which follow etcd (mirrors, watchers, registrations), for hostile_cases.lua. Each
--- response is damaged with a chance of its own, so that some cases fail in one place only, and others everywhere.
+-- response is damaged with a chance per path, so that some cases fail in one place only, and others everywhere.
 local cjson = require "cjson.safe"
 local damaged_fields = require "spec.support.damaged_fields"
 local fake = require "spec.support.scripted_server"
