@@ -255,6 +255,7 @@ describe("shared log", function()
         assert_synced()
         local LAST = "etcdserver:\nno leader"
         local function all_report(message)
+            message = message and message:gsub("\n", "?") -- as in all errors
             for _, worker in ipairs(running()) do
                 local err = worker.feed:current_error()
                 if (err and err.message:sub(1, 300)) ~= message then

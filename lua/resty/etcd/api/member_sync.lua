@@ -17,6 +17,9 @@ local FAILED_FOR = 60
 
 --- Least seconds between two reads of the list, whatever the option says.
 local MIN_INTERVAL = 0.2
+
+--- Why no member of a list can be used, by the schemes that the client adopts.
+local TOO_MANY_MEMBERS = "malformed reply: list of more than 64 members"
 local NO_URL = "no member of the list has a client URL"
 local NO_SECURE_URL = "no member of the list has a client URL with https"
 local NO_SOCKET = "no member of the list has a unix socket of the client as client URL"
@@ -208,6 +211,9 @@ end
 ---@return resty.etcd.protocol.errors.EtcdError? err
 local function adopt(core, reply, asked)
     local list = reply.body.members or ({})
+    if #list > member_urls.MAX_MEMBERS then
+        return nil, errors.local_error("bad_reply", TOO_MANY_MEMBERS)
+    end
     local given = dns_endpoints.given(core)
     local schemes = member_urls.schemes_for(given)
     local ____member_urls_offer_of_result_0 = member_urls.offer_of(list, core.api_prefix, schemes, given)

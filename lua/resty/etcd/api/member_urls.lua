@@ -2,6 +2,13 @@
 local _M = {}
 local endpoints = require("resty.etcd.endpoint.endpoint")
 local urls = require("resty.etcd.endpoint.url")
+local min = math.min
+
+--- Maximum members of a list: clusters of etcd have 3 to 7, and each unknown address is asked by a separate connection.
+local MAX_MEMBERS = 64
+
+--- Maximum client URLs of a member that are looked at.
+local MAX_URLS = 16
 
 --- A member that serves clients.
 ---@class resty.etcd.api.member_urls.Member
@@ -69,8 +76,8 @@ end
 
 local function parse_all(texts, api_prefix)
     local parsed = {}
-    for ____, text in ipairs(texts) do
-        local one = endpoints.new(text, api_prefix)
+    for i = 1, min(#texts, MAX_URLS) do
+        local one = endpoints.new(texts[i], api_prefix)
         if one ~= nil then
             parsed[#parsed + 1] = one
         end
@@ -105,6 +112,7 @@ local function offer_of(list, api_prefix, schemes, given)
     end
     return {members = members, weaker = weaker}
 end
+_M.MAX_MEMBERS = MAX_MEMBERS
 _M.has_host = has_host
 _M.offer_of = offer_of
 _M.schemes_for = schemes_for

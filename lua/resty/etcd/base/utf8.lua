@@ -6,7 +6,7 @@ local find = string.find
 local floor = math.floor
 
 --- Pattern of a byte of a character that is not ASCII.
-local NOT_ASCII = "[" .. char(128) .. "-" .. char(255) .. "]"
+local NOT_ASCII = "[^%z\001-\127]"
 
 --- Reports whether a byte continues a character.
 ---@param value number?

@@ -37,10 +37,12 @@ local function count_groups(part, is_end)
         return 0
     end
     local count = 0
-    local end_at = 0
-    for match_of_group in gmatch(part .. ":", "([^:]*):") do
-        local group = match_of_group
-        end_at = end_at + #group + 1
+    local from = 1
+    while from <= #part + 1 do
+        local colon = find(part, ":", from, true)
+        local end_at = colon or #part + 1
+        local group = sub(part, from, end_at - 1)
+        from = end_at + 1
         if (find(group, "^%x%x?%x?%x?$")) ~= nil then
             count = count + 1
         elseif is_end and end_at > #part and is_ipv4(group) then

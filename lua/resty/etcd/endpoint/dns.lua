@@ -45,7 +45,7 @@ local MAX_ADDRESSES = 16
 --- Longest name in bytes (RFC 1035).
 local MAX_NAME = 253
 local COMPLETE_V4 = "^%d+%.%d+%.%d+%.%d+$"
-local COMPLETE_V6 = "^%x+" .. string.rep(":%x+", 7) .. "$"
+local COMPLETE_V6 = "^%x+:%x+:%x+:%x+:%x+:%x+:%x+:%x+$"
 
 --- Returns the library, or nil if it is not installed.
 ---@return resty.etcd.endpoint.dns.Library?

@@ -23,11 +23,10 @@ local function create(url, api_prefix)
     if parsed == nil then
         return nil
     end
-    local http_host = string.match(url, "^(.-)/*$")
     local authority = parsed.port ~= nil and parsed.authority or parsed.host .. ":"
     local endpoint = {
         full_prefix = parsed.scheme .. "://" .. authority .. parsed.path .. api_prefix,
-        http_host = http_host or url,
+        http_host = urls.without_trailing_slashes(url),
         scheme = parsed.scheme,
         host = parsed.host,
         address = parsed.host,

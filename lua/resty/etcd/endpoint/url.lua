@@ -4,7 +4,15 @@ local match = string.match
 local find = string.find
 local sub = string.sub
 local lower = string.lower
+local byte = string.byte
 local DEFAULT_PORT = 2379
+local SLASH = 47
+
+--- Maximum bytes of a URL. Member lists contain URLs that a server chooses.
+local MAX_LENGTH = 2048
+
+--- Maximum bytes of a host name, as in DNS.
+local MAX_HOST_LENGTH = 255
 
 --- A parsed endpoint URL.
 ---@class resty.etcd.endpoint.url.Target
@@ -23,6 +31,17 @@ local function port_of(text)
     return port ~= nil and port >= 1 and port <= 65535 and port or nil
 end
 
+--- Returns a URL or path without trailing slashes.
+---@param text string
+---@return string
+local function without_trailing_slashes(text)
+    local last = #text
+    while byte(text, last) == SLASH do
+        last = last - 1
+    end
+    return sub(text, 1, last)
+end
+
 --- Returns the path of a URL without trailing slashes, or nil if it contains a query, blanks or control characters.
 ---@param path string
 ---@return string?
@@ -31,8 +50,7 @@ local function clean_path(path)
     if invalid ~= nil then
         return nil
     end
-    local clean = match(path, "^(.-)/*$")
-    return clean
+    return without_trailing_slashes(path)
 end
 
 --- Parses `/path/to/socket`, or `/path/to/socket:/url/path` as in nginx's `proxy_pass`.
@@ -58,11 +76,14 @@ local function parse_unix(scheme, rest)
 end
 
 --- Parses an endpoint URL: `http://host`, `https://host:port/path`, `http://[v6]:port`, `unix:/path`,
---- `http://unix:/path:/url`. The default port is 2379.
+--- `http://unix:/path:/url`. The default port is 2379. A URL of more than 2048 bytes and a host of more than 255 are invalid.
 ---@param url string
 ---@param dns_name? string name of the server, if the URL contains its address
 ---@return resty.etcd.endpoint.url.Target? # the target, or nil if the URL is invalid
 local function parse(url, dns_name)
+    if #url > MAX_LENGTH then
+        return nil
+    end
     local bare = match(url, "^unix:(.+)$")
     if bare ~= nil then
         return parse_unix("http", bare)
@@ -80,7 +101,7 @@ local function parse(url, dns_name)
     if host == nil then
         host, tail = match(rest, "^([%w%-_.]+)(.*)$")
     end
-    if host == nil or tail == nil then
+    if host == nil or tail == nil or #host > MAX_HOST_LENGTH then
         return nil
     end
     local digits, after = match(tail, "^:(%d+)(.*)$")
@@ -99,6 +120,9 @@ local function parse(url, dns_name)
         path = path
     }
 end
+_M.MAX_HOST_LENGTH = MAX_HOST_LENGTH
+_M.MAX_LENGTH = MAX_LENGTH
 _M.parse = parse
+_M.without_trailing_slashes = without_trailing_slashes
 
 return _M

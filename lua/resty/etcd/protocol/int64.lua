@@ -30,8 +30,15 @@ end
 ---@param text string
 ---@return boolean
 local function is_int64(text)
-    local sign, digits = match(text, "^(%-?)0*(%d+)$")
-    return digits ~= nil and is_within(digits, sign == "-" and MIN_DIGITS or MAX_DIGITS)
+    local sign, all_digits = match(text, "^(%-?)(%d+)$")
+    if all_digits == nil then
+        return false
+    end
+    local digits = match(all_digits, "^0*([1-9].*)$")
+    if digits == nil then
+        digits = "0"
+    end
+    return is_within(digits, sign == "-" and MIN_DIGITS or MAX_DIGITS)
 end
 
 --- Returns the decimal text of an int64 that a caller passed as string, number or cdata. Returns nil for anything else, for

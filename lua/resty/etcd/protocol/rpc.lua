@@ -142,7 +142,7 @@ local function name_of(rpc)
     end
     local name = names[rpc.method]
     if name == nil then
-        name = string.match(rpc.method, "[^/]+$")
+        name = string.match(rpc.method, "^/[^/]*/([^/]+)$")
         if name == nil then
             name = rpc.method
         end

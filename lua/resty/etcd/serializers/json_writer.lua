@@ -36,7 +36,7 @@ ESCAPES["\""] = "\\\""
 ESCAPES["\\"] = "\\\\"
 
 --- Pattern of a byte that must be escaped, or is not ASCII.
-local SPECIAL = "[%z\001-\031\"\\" .. char(128) .. "-" .. char(255) .. "]"
+local SPECIAL = "[^]-\127 !#-[]"
 
 local function failure(writer, what)
     return json_limits.path_of(writer.places, writer.depth) .. ": " .. what

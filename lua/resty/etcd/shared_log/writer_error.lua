@@ -2,6 +2,7 @@
 local _M = {}
 local errors = require("resty.etcd.protocol.errors")
 local logs = require("resty.etcd.shared_log.log")
+local byte = string.byte
 local format = string.format
 local match = string.match
 local rep = string.rep
@@ -10,6 +11,7 @@ local sub = string.sub
 --- Bytes of the value. It always has the same length: the dict then overwrites it in place, which works in a full dict.
 local SIZE = 384
 local NONE = rep(" ", SIZE)
+local SPACE = 32
 
 --- Returns the value for an error, or for none.
 ---@param err resty.etcd.protocol.errors.EtcdError?
@@ -32,11 +34,18 @@ end
 ---@param value string
 ---@return resty.etcd.protocol.errors.EtcdError?
 local function decode(value)
-    local name, code, http_status, message = match(value, "^(%S+) (%d+) (%d+) (.-) *$")
+    local name, code, http_status, padded = match(value, "^(%S+) (%d+) (%d+) (.*)$")
     if name == nil then
         return nil
     end
-    local err = errors.local_error(name, message)
+    local last = #padded
+    while byte(padded, last) == SPACE do
+        last = last - 1
+    end
+    local err = errors.local_error(
+        name,
+        sub(padded, 1, last)
+    )
     if code ~= "0" then
         err.code = tonumber(code)
     end

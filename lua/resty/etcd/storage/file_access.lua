@@ -12,7 +12,7 @@ local STICKY = 512
 ---@param path string
 ---@return string
 local function folder_of(path)
-    local folder = string.match(path, "^(.*)/[^/]*$")
+    local folder = string.match(path, "^(.*)/")
     if folder == nil then
         return "."
     end

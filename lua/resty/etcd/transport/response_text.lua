@@ -63,8 +63,12 @@ end
 ---@param text string
 ---@return string
 local function page_text(text)
-    local title = string.match(text, "<[Tt][Ii][Tt][Ll][Ee]>(.-)</")
-    return snippet(title or text)
+    local ____, title_at = find(text, "<[Tt][Ii][Tt][Ll][Ee]>")
+    local title_end = find(text, "</", title_at, true)
+    if title_at == nil or title_end == nil then
+        return snippet(text)
+    end
+    return snippet(sub(text, title_at + 1, title_end - 1))
 end
 
 --- Returns the text of an error for a response that is not etcd's.

@@ -21,10 +21,11 @@ const now = clock.now;
 /** Seconds for which a list of endpoints is not used again after all of them have failed. */
 const FAILED_FOR = 60;
 
-/** Why no member of a list can be used, by the schemes that the client adopts. */
 /** Least seconds between two reads of the list, whatever the option says. */
 const MIN_INTERVAL = 0.2;
 
+/** Why no member of a list can be used, by the schemes that the client adopts. */
+const TOO_MANY_MEMBERS = "malformed reply: list of more than 64 members";
 const NO_URL = "no member of the list has a client URL";
 const NO_SECURE_URL = "no member of the list has a client URL with https";
 const NO_SOCKET = "no member of the list has a unix socket of the client as client URL";
@@ -185,6 +186,9 @@ function no_address(schemes: readonly Scheme[], weaker: string[]): EtcdError {
 /** Replaces the endpoints by those of a list of members. */
 function adopt(core: Core, reply: Reply, asked: string | undefined): Result<true, EtcdError> {
     const list = (reply.body.get("members") as Message[] | undefined) ?? [];
+    if (list.length > member_urls.MAX_MEMBERS) {
+        return $multi(undefined, errors.local_error("bad_reply", TOO_MANY_MEMBERS));
+    }
     const given = dns_endpoints.given(core);
     const schemes = member_urls.schemes_for(given);
     const { members, weaker } = member_urls.offer_of(list, core.api_prefix, schemes, given);

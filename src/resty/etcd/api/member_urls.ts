@@ -9,7 +9,14 @@ import * as urls from "../endpoint/url";
  * list is used only if the program gave it: it would be a socket of this machine that a server chooses.
  */
 
+const min = math.min;
+
 type Scheme = "http" | "https";
+
+/** Maximum members of a list: clusters of etcd have 3 to 7, and each unknown address is asked by a separate connection. */
+const MAX_MEMBERS = 64;
+/** Maximum client URLs of a member that are looked at. */
+const MAX_URLS = 16;
 
 /** A member that serves clients. */
 interface Member {
@@ -74,8 +81,8 @@ function choose(
 
 function parse_all(texts: readonly string[], api_prefix: string): Endpoint[] {
     const parsed: Endpoint[] = [];
-    for (const text of texts) {
-        const one = endpoints.new(text, api_prefix);
+    for (const i of $range(1, min(texts.length, MAX_URLS))) {
+        const one = endpoints.new(texts[i - 1]!, api_prefix);
         if (one !== undefined) {
             parsed.push(one);
         }
@@ -112,4 +119,4 @@ function offer_of(
     return { members, weaker };
 }
 
-export { has_host, offer_of, schemes_for, type Member, type Scheme };
+export { MAX_MEMBERS, has_host, offer_of, schemes_for, type Member, type Scheme };

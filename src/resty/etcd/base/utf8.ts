@@ -9,7 +9,7 @@ const find = string.find as StringFind;
 const floor = math.floor;
 
 /** Pattern of a byte of a character that is not ASCII. */
-const NOT_ASCII = `[${char(0x80)}-${char(0xff)}]`;
+const NOT_ASCII = "[^%z\x01-\x7f]";
 
 /** Reports whether a byte continues a character. */
 function is_continuation(value: number | undefined): boolean {

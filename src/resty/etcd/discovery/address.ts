@@ -31,10 +31,12 @@ function count_groups(part: string, is_end: boolean): number | undefined {
         return 0;
     }
     let count = 0;
-    let end_at = 0;
-    for (const [match_of_group] of gmatch(`${part}:`, "([^:]*):")) {
-        const group = match_of_group!;
-        end_at = end_at + group.length + 1;
+    let from = 1;
+    while (from <= part.length + 1) {
+        const [colon] = find(part, ":", from, true);
+        const end_at = colon ?? part.length + 1;
+        const group = sub(part, from, end_at - 1);
+        from = end_at + 1;
         if (find(group, "^%x%x?%x?%x?$")[0] !== undefined) {
             count = count + 1;
         } else if (is_end && end_at > part.length && is_ipv4(group)) {

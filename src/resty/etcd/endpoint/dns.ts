@@ -48,7 +48,7 @@ const MAX_ADDRESSES = 16;
 const MAX_NAME = 253;
 
 const COMPLETE_V4 = "^%d+%.%d+%.%d+%.%d+$";
-const COMPLETE_V6 = `^%x+${string.rep(":%x+", 7)}$`;
+const COMPLETE_V6 = "^%x+:%x+:%x+:%x+:%x+:%x+:%x+:%x+$";
 
 /** Returns the library, or nil if it is not installed. */
 function find_library(): Library | undefined {

@@ -30,11 +30,10 @@ function create(url: string, api_prefix: string): Endpoint | undefined {
     if (parsed === undefined) {
         return undefined;
     }
-    const [http_host] = string.match(url, "^(.-)/*$");
     const authority = parsed.port !== undefined ? parsed.authority : `${parsed.host}:`;
     const endpoint: Endpoint = {
         full_prefix: `${parsed.scheme}://${authority}${parsed.path}${api_prefix}`,
-        http_host: http_host ?? url,
+        http_host: urls.without_trailing_slashes(url),
         scheme: parsed.scheme,
         host: parsed.host,
         address: parsed.host,

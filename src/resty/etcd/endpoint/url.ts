@@ -3,7 +3,15 @@ const find = string.find as StringFind;
 const sub = string.sub;
 const lower = string.lower;
 
+const byte = string.byte as (this: void, text: string, at: number) => number | undefined;
+
 const DEFAULT_PORT = 2379;
+const SLASH = 47;
+
+/** Maximum bytes of a URL. Member lists contain URLs that a server chooses. */
+const MAX_LENGTH = 2048;
+/** Maximum bytes of a host name, as in DNS. */
+const MAX_HOST_LENGTH = 255;
 
 /** A parsed endpoint URL. */
 interface Target {
@@ -28,14 +36,22 @@ function port_of(text: string | undefined): number | undefined {
     return port !== undefined && port >= 1 && port <= 65535 ? port : undefined;
 }
 
+/** Returns a URL or path without trailing slashes. */
+function without_trailing_slashes(text: string): string {
+    let last = text.length;
+    while (byte(text, last) === SLASH) {
+        last = last - 1;
+    }
+    return sub(text, 1, last);
+}
+
 /** Returns the path of a URL without trailing slashes, or nil if it contains a query, blanks or control characters. */
 function clean_path(path: string): string | undefined {
     const [invalid] = find(path, "[%c%s?#]");
     if (invalid !== undefined) {
         return undefined;
     }
-    const [clean] = match(path, "^(.-)/*$");
-    return clean;
+    return without_trailing_slashes(path);
 }
 
 /** Parses `/path/to/socket`, or `/path/to/socket:/url/path` as in nginx's `proxy_pass`. */
@@ -53,11 +69,14 @@ function parse_unix(scheme: "http" | "https", rest: string): Target | undefined 
 
 /**
  * Parses an endpoint URL: `http://host`, `https://host:port/path`, `http://[v6]:port`, `unix:/path`,
- * `http://unix:/path:/url`. The default port is 2379.
+ * `http://unix:/path:/url`. The default port is 2379. A URL of more than 2048 bytes and a host of more than 255 are invalid.
  * @param dns_name name of the server, if the URL contains its address
  * @returns the target, or nil if the URL is invalid
  */
 function parse(url: string, dns_name?: string): Target | undefined {
+    if (url.length > MAX_LENGTH) {
+        return undefined;
+    }
     const [bare] = match(url, "^unix:(.+)$");
     if (bare !== undefined) {
         return parse_unix("http", bare);
@@ -75,7 +94,7 @@ function parse(url: string, dns_name?: string): Target | undefined {
     if (host === undefined) {
         [host, tail] = match(rest, "^([%w%-_.]+)(.*)$");
     }
-    if (host === undefined || tail === undefined) {
+    if (host === undefined || tail === undefined || host.length > MAX_HOST_LENGTH) {
         return undefined;
     }
     const [digits, after] = match(tail, "^:(%d+)(.*)$");
@@ -88,4 +107,4 @@ function parse(url: string, dns_name?: string): Target | undefined {
     return { scheme, host, port, authority: `${dns_name ?? host}:${port}`, server_name: dns_name ?? v6 ?? host, path };
 }
 
-export { parse, type Target };
+export { MAX_HOST_LENGTH, MAX_LENGTH, parse, without_trailing_slashes, type Target };

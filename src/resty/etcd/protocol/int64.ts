@@ -21,8 +21,12 @@ function is_within(digits: string, limit: string): boolean {
 
 /** Reports whether a text of at most 20 characters consists of the digits of an int64, after an optional minus sign. */
 function is_int64(text: string): boolean {
-    const [sign, digits] = match(text, "^(%-?)0*(%d+)$");
-    return digits !== undefined && is_within(digits, sign === "-" ? MIN_DIGITS : MAX_DIGITS);
+    const [sign, all_digits] = match(text, "^(%-?)(%d+)$");
+    if (all_digits === undefined) {
+        return false;
+    }
+    const [digits = "0"] = match(all_digits, "^0*([1-9].*)$");
+    return is_within(digits, sign === "-" ? MIN_DIGITS : MAX_DIGITS);
 }
 
 /**

@@ -156,7 +156,7 @@ function name_of(rpc: Rpc): string {
     }
     let name = names.get(rpc.method);
     if (name === undefined) {
-        [name] = string.match(rpc.method, "[^/]+$");
+        [name] = string.match(rpc.method, "^/[^/]*/([^/]+)$");
         name ??= rpc.method;
         names.set(rpc.method, name);
     }

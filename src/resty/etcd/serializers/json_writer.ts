@@ -53,7 +53,7 @@ ESCAPES.set('"', '\\"');
 ESCAPES.set("\\", "\\\\");
 
 /** Pattern of a byte that must be escaped, or is not ASCII. */
-const SPECIAL = `[%z\x01-\x1f"\\${char(0x80)}-${char(0xff)}]`;
+const SPECIAL = "[^]-\x7f !#-[]";
 
 function failure(writer: Writer, what: string): string {
     return `${json_limits.path_of(writer.places, writer.depth)}: ${what}`;

@@ -3,6 +3,7 @@ import * as errors from "../protocol/errors";
 import * as logs from "./log";
 import type { Log } from "./log";
 
+const byte = string.byte as (this: void, text: string, at: number) => number | undefined;
 const format = string.format;
 const match = string.match;
 const rep = string.rep;
@@ -11,6 +12,7 @@ const sub = string.sub;
 /** Bytes of the value. It always has the same length: the dict then overwrites it in place, which works in a full dict. */
 const SIZE = 384;
 const NONE = rep(" ", SIZE);
+const SPACE = 32;
 
 /** Returns the value for an error, or for none. */
 function encode(err: EtcdError | undefined): string {
@@ -23,11 +25,15 @@ function encode(err: EtcdError | undefined): string {
 
 /** Returns the error of a value; nil if it holds none. */
 function decode(value: string): EtcdError | undefined {
-    const [name, code, http_status, message] = match(value, "^(%S+) (%d+) (%d+) (.-) *$");
+    const [name, code, http_status, padded] = match(value, "^(%S+) (%d+) (%d+) (.*)$");
     if (name === undefined) {
         return undefined;
     }
-    const err = errors.local_error(name as LocalName, message!);
+    let last = padded!.length;
+    while (byte(padded!, last) === SPACE) {
+        last = last - 1;
+    }
+    const err = errors.local_error(name as LocalName, sub(padded!, 1, last));
     if (code !== "0") {
         err.code = tonumber(code)!;
     }

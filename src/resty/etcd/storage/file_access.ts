@@ -9,7 +9,7 @@ const STICKY = 0x200;
 
 /** Returns the folder of a file. */
 function folder_of(path: string): string {
-    const [folder] = string.match(path, "^(.*)/[^/]*$");
+    const [folder] = string.match(path, "^(.*)/");
     if (folder === undefined) {
         return ".";
     }

@@ -48,8 +48,12 @@ function is_markup(text: string): boolean {
 
 /** Returns the title of a page, or its beginning. */
 function page_text(text: string): string {
-    const [title] = string.match(text, "<[Tt][Ii][Tt][Ll][Ee]>(.-)</");
-    return snippet(title ?? text);
+    const [, title_at] = find(text, "<[Tt][Ii][Tt][Ll][Ee]>");
+    const [title_end] = find(text, "</", title_at, true);
+    if (title_at === undefined || title_end === undefined) {
+        return snippet(text);
+    }
+    return snippet(sub(text, title_at + 1, title_end - 1));
 }
 
 /** Returns the text of an error for a response that is not etcd's. */

@@ -22,7 +22,7 @@ local concat = table.concat
 --- Endpoints whose request templates are cached before the cache is emptied.
 local MAX_ENDPOINTS = 100
 
---- Bytes of an error response that are read.
+--- Bytes of an error response that are used.
 local MAX_ERROR_BODY = 65536
 
 ---@class resty.etcd.transport.gateway.gateway.Fields

@@ -26,8 +26,9 @@ end
 ---@param thrown string text of the raised error
 ---@return string
 local function reason_of(thrown)
-    local asserted = find(thrown, "resty/core/socket%S*: assertion failed")
-    if asserted == nil then
+    local file_at = find(thrown, "resty/core/socket", 1, true)
+    local asserted = find(thrown, ": assertion failed", file_at, true)
+    if file_at == nil or asserted == nil then
         return thrown
     end
     local ok, message = pcall(last_message)

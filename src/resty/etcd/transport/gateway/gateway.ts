@@ -25,7 +25,7 @@ const concat = table.concat;
 
 /** Endpoints whose request templates are cached before the cache is emptied. */
 const MAX_ENDPOINTS = 100;
-/** Bytes of an error response that are read. */
+/** Bytes of an error response that are used. */
 const MAX_ERROR_BODY = 65536;
 
 interface Fields {

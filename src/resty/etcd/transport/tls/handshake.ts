@@ -33,8 +33,9 @@ function last_message(this: void): string | undefined {
  * @param thrown text of the raised error
  */
 function reason_of(thrown: string): string {
-    const [asserted] = find(thrown, "resty/core/socket%S*: assertion failed");
-    if (asserted === undefined) {
+    const [file_at] = find(thrown, "resty/core/socket", 1, true);
+    const [asserted] = find(thrown, ": assertion failed", file_at, true);
+    if (file_at === undefined || asserted === undefined) {
         return thrown;
     }
     const [ok, message] = protected_call(last_message);
