@@ -125,7 +125,9 @@ end
 ---@param rest string
 ---@return resty.etcd.transport.grpc.http2_error.ConnectionError?
 local function keep_rest(parser, rest)
-    parser.parts = {rest}
+    if rest ~= "" or parser.buffered > 0 then
+        parser.parts = {rest}
+    end
     parser.buffered = #rest
     return parser.failure
 end

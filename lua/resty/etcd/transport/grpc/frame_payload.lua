@@ -97,12 +97,19 @@ local function parse_headers(parser, s, from, last, flags, stream_id)
         return frame_size_error("HEADERS frame without room for its priority")
     end
     local is_end = has_flag(flags, 1)
+    if has_flag(flags, 4) then
+        return parser.handler:on_headers(
+            stream_id,
+            sub(s, first, stop),
+            is_end
+        )
+    end
     local block = {stream_id = stream_id, is_end = is_end, parts = {}, size = 0}
     return add_to_block(
         parser,
         block,
         sub(s, first, stop),
-        has_flag(flags, 4)
+        false
     )
 end
 

@@ -21,7 +21,12 @@ local function pop(queue)
     end
     local item = queue.items[first]
     queue.items[first] = nil
-    queue.first = first + 1
+    if first == queue.last then
+        queue.first = 1
+        queue.last = 0
+    else
+        queue.first = first + 1
+    end
     return item
 end
 

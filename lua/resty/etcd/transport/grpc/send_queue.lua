@@ -12,6 +12,9 @@ local MAX_SMALL_IN_A_ROW = 4
 --- Bytes of a body in a frame. Servers can allow more, but then a large body would delay the others for longer.
 local MAX_FRAME_SIZE = frames.MIN_MAX_FRAME_SIZE
 
+--- Frames for which the array of an output is used again.
+local MAX_KEPT_FRAMES = 256
+
 --- Closed streams that can be in a queue, in addition to as many as there are open ones.
 local MAX_CLOSED = 64
 
@@ -192,10 +195,18 @@ local function take_output(session)
     start_waiting(session)
     while add_data(session) do
     end
-    local out = concat(session.out)
-    session.out = {}
+    local out = session.out
+    local n = #out
+    local bytes = concat(session.out)
+    if n > MAX_KEPT_FRAMES then
+        session.out = {}
+    else
+        for i = 1, n do
+            out[i] = nil
+        end
+    end
     session.out_size = 0
-    return out
+    return bytes
 end
 _M.add_frame = add_frame
 _M.add_waiting = add_waiting

@@ -21,25 +21,10 @@ local MAX_WAITING = 8192
 local MAX_STREAM_ID = 2 ^ 30
 local metatable = {__index = session_handlers.methods}
 
---- Opens a stream. Its headers are in the next output, or later if the server's limit of concurrent streams is reached.
----@param session resty.etcd.transport.grpc.types.Session
----@param block string header block, as `hpack.encode_request` returns it
----@param listener resty.etcd.transport.grpc.types.StreamListener
----@return resty.etcd.transport.grpc.types.Stream? res # the stream; or nil if the connection accepts none (`draining`), or too much waits to be sent (`full`)
----@return "full"|"draining"? err
-local function open(session, block, listener)
-    if session.next_id > MAX_STREAM_ID then
-        session.is_draining = true
-    end
-    if session.is_draining then
-        return nil, "draining"
-    end
-    if session.waiting_count >= MAX_WAITING or session.queued_bytes + #block > MAX_QUEUED_BYTES then
-        return nil, "full"
-    end
-    local stream = {
+local function new_stream(listener)
+    return {
         listener = listener,
-        block = block,
+        block = "",
         id = 0,
         is_closed = false,
         has_headers = false,
@@ -49,9 +34,48 @@ local function open(session, block, listener)
         has_ended = false,
         is_queued = false,
         send_window = 0,
-        receive_window = STREAM_WINDOW,
+        receive_window = 0,
         consumed = 0
     }
+end
+
+--- Makes the object of a stream that has ended ready for another one of the same listener.
+---@param stream resty.etcd.transport.grpc.types.Stream
+---@return resty.etcd.transport.grpc.types.Stream? # nil if the session still refers to it
+local function recycle(stream)
+    if stream.id == 0 or not stream.is_closed or stream.is_queued then
+        return nil
+    end
+    stream.id = 0
+    stream.is_closed = false
+    stream.has_headers = false
+    stream.is_ending = false
+    stream.has_ended = false
+    stream.send_window = 0
+    stream.consumed = 0
+    return stream
+end
+
+--- Opens a stream. Its headers are in the next output, or later if the server's limit of concurrent streams is reached.
+---@param session resty.etcd.transport.grpc.types.Session
+---@param block string header block, as `hpack.encode_request` returns it
+---@param listener resty.etcd.transport.grpc.types.StreamListener
+---@param kept? resty.etcd.transport.grpc.types.Stream an object of the same listener, as `recycle` returns it
+---@return resty.etcd.transport.grpc.types.Stream? res # the stream; or nil if the connection accepts none (`draining`), or too much waits to be sent (`full`)
+---@return "full"|"draining"? err
+local function open(session, block, listener, kept)
+    if session.next_id > MAX_STREAM_ID then
+        session.is_draining = true
+    end
+    if session.is_draining then
+        return nil, "draining"
+    end
+    if session.waiting_count >= MAX_WAITING or session.queued_bytes + #block > MAX_QUEUED_BYTES then
+        return nil, "full"
+    end
+    local stream = kept or new_stream(listener)
+    stream.block = block
+    stream.receive_window = STREAM_WINDOW
     session.queued_bytes = session.queued_bytes + #block
     session.waiting_count = session.waiting_count + 1
     send_queue.add_waiting(session, stream)
@@ -72,7 +96,7 @@ local function send(session, stream, bytes, is_end)
         return false
     end
     session.queued_bytes = session.queued_bytes + #bytes
-    stream.pending = sub(stream.pending, stream.pending_at) .. bytes
+    stream.pending = stream.pending == "" and bytes or sub(stream.pending, stream.pending_at) .. bytes
     stream.pending_at = 1
     stream.is_ending = is_end
     send_queue.enqueue(session, stream)
@@ -208,6 +232,7 @@ _M.fail = fail
 _M.open = open
 _M.ping = ping
 _M.receive = receive
+_M.recycle = recycle
 _M.send = send
 
 return _M

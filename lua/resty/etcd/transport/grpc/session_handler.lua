@@ -39,6 +39,9 @@ local function grant_connection(session)
     end
 end
 
+--- The end of streams whose response is complete.
+local COMPLETE = {kind = "complete", code = 0, is_unprocessed = false}
+
 --- Ends a stream whose response is complete.
 ---@param session resty.etcd.transport.grpc.types.Session
 ---@param stream resty.etcd.transport.grpc.types.Stream
@@ -49,7 +52,7 @@ local function complete(session, stream)
             frames.rst_stream(stream.id, 0)
         )
     end
-    streams.close(session, stream, {kind = "complete", code = 0, is_unprocessed = false})
+    streams.close(session, stream, COMPLETE)
 end
 
 local function on_data(self, stream_id, s, from, last, flow_size, is_end)

@@ -36,6 +36,7 @@ local QUEUE_FULL = "too many requests wait to be sent"
 ---@field bad_field string? The message is malformed: the name of the field.
 ---@field ending resty.etcd.transport.grpc.types.StreamEnd?
 ---@field received number
+---@field kept_stream resty.etcd.transport.grpc.types.Stream? The object of the last stream, to be used again.
 
 local kept = {}
 
@@ -145,6 +146,7 @@ end
 ---@param call resty.etcd.transport.grpc.unary_call.UnaryCall
 local function give_back(call)
     if call.signal:count() == 0 and #kept < MAX_KEPT then
+        call.kept_stream = sessions.recycle(call.stream)
         clear(call)
         grpc_messages.reset(call.reader)
         kept[#kept + 1] = call
@@ -226,11 +228,12 @@ local function run(connection, rpc, block, body, attempt, secrets)
     call.deadline = exchanges.deadline_of(attempt)
     local ____connection_2 = connection
     local session = ____connection_2.session
-    local stream, reason = sessions.open(session, block, call)
+    local stream, reason = sessions.open(session, block, call, call.kept_stream)
     if stream == nil then
         return nil, rejected(reason)
     end
     call.stream = stream
+    call.kept_stream = nil
     if not sessions.send(session, stream, body, true) then
         sessions.cancel(session, stream)
         return nil, rejected("full")

@@ -118,7 +118,9 @@ function parse_frame(parser: FrameParser, s: string, at: number): number | undef
 
 /** Keeps the bytes of an incomplete frame. Returns the error that ended the parsing. */
 function keep_rest(parser: FrameParser, rest: string): Failure {
-    parser.parts = [rest];
+    if (rest !== "" || parser.buffered > 0) {
+        parser.parts = [rest];
+    }
     parser.buffered = rest.length;
     return parser.failure;
 }

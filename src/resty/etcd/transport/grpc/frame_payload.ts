@@ -107,8 +107,11 @@ function parse_headers(
         return frame_size_error("HEADERS frame without room for its priority");
     }
     const is_end = has_flag(flags, Flag.END_STREAM);
+    if (has_flag(flags, Flag.END_HEADERS)) {
+        return parser.handler.on_headers(stream_id, sub(s, first, stop), is_end);
+    }
     const block = { stream_id: stream_id, is_end, parts: [], size: 0 };
-    return add_to_block(parser, block, sub(s, first, stop), has_flag(flags, Flag.END_HEADERS));
+    return add_to_block(parser, block, sub(s, first, stop), false);
 }
 
 function parse_continuation(parser: FrameParser, s: string, from: number, last: number, flags: number): Failure {

@@ -17,7 +17,12 @@ function pop<T>(queue: Queue<T>): T | undefined {
     }
     const item = queue.items.get(first);
     queue.items.delete(first);
-    queue.first = first + 1;
+    if (first === queue.last) {
+        queue.first = 1; // the same slots again: the table does not grow
+        queue.last = 0;
+    } else {
+        queue.first = first + 1;
+    }
     return item;
 }
 

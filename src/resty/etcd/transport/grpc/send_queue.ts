@@ -17,6 +17,9 @@ const MAX_SMALL_IN_A_ROW = 4;
 /** Bytes of a body in a frame. Servers can allow more, but then a large body would delay the others for longer. */
 const MAX_FRAME_SIZE = frames.MIN_MAX_FRAME_SIZE;
 
+/** Frames for which the array of an output is used again. */
+const MAX_KEPT_FRAMES = 256;
+
 /** Closed streams that can be in a queue, in addition to as many as there are open ones. */
 const MAX_CLOSED = 64;
 
@@ -160,10 +163,18 @@ function take_output(session: Session): string {
     while (add_data(session)) {
         // until the windows or the bodies are used up
     }
-    const out = concat(session.out);
-    session.out = [];
+    const out: (string | undefined)[] = session.out;
+    const n = out.length;
+    const bytes = concat(session.out);
+    if (n > MAX_KEPT_FRAMES) {
+        session.out = [];
+    } else {
+        for (const i of $range(1, n)) {
+            out[i - 1] = undefined;
+        }
+    }
     session.out_size = 0;
-    return out;
+    return bytes;
 }
 
 export { add_frame, add_waiting, drop, enqueue, has_output, take_output };

@@ -29,24 +29,10 @@ const MAX_STREAM_ID = 2 ** 30;
 
 const metatable: LuaMetatable<Session, typeof session_handlers.methods> = { __index: session_handlers.methods };
 
-/**
- * Opens a stream. Its headers are in the next output, or later if the server's limit of concurrent streams is reached.
- * @param block header block, as `hpack.encode_request` returns it
- * @returns the stream; or nil if the connection accepts none (`draining`), or too much waits to be sent (`full`)
- */
-function open(session: Session, block: string, listener: StreamListener): Result<Stream, "draining" | "full"> {
-    if (session.next_id > MAX_STREAM_ID) {
-        session.is_draining = true;
-    }
-    if (session.is_draining) {
-        return $multi(undefined, "draining");
-    }
-    if (session.waiting_count >= MAX_WAITING || session.queued_bytes + block.length > MAX_QUEUED_BYTES) {
-        return $multi(undefined, "full");
-    }
-    const stream: Stream = {
+function new_stream(listener: StreamListener): Stream {
+    return {
         listener,
-        block,
+        block: "",
         id: 0,
         is_closed: false,
         has_headers: false,
@@ -56,9 +42,53 @@ function open(session: Session, block: string, listener: StreamListener): Result
         has_ended: false,
         is_queued: false,
         send_window: 0,
-        receive_window: STREAM_WINDOW,
+        receive_window: 0,
         consumed: 0,
     };
+}
+
+/**
+ * Makes the object of a stream that has ended ready for another one of the same listener.
+ * @returns nil if the session still refers to it
+ */
+function recycle(stream: Stream): Stream | undefined {
+    if (stream.id === 0 || !stream.is_closed || stream.is_queued) {
+        return undefined;
+    }
+    stream.id = 0;
+    stream.is_closed = false;
+    stream.has_headers = false;
+    stream.is_ending = false;
+    stream.has_ended = false;
+    stream.send_window = 0;
+    stream.consumed = 0;
+    return stream;
+}
+
+/**
+ * Opens a stream. Its headers are in the next output, or later if the server's limit of concurrent streams is reached.
+ * @param block header block, as `hpack.encode_request` returns it
+ * @param kept an object of the same listener, as `recycle` returns it
+ * @returns the stream; or nil if the connection accepts none (`draining`), or too much waits to be sent (`full`)
+ */
+function open(
+    session: Session,
+    block: string,
+    listener: StreamListener,
+    kept?: Stream,
+): Result<Stream, "draining" | "full"> {
+    if (session.next_id > MAX_STREAM_ID) {
+        session.is_draining = true;
+    }
+    if (session.is_draining) {
+        return $multi(undefined, "draining");
+    }
+    if (session.waiting_count >= MAX_WAITING || session.queued_bytes + block.length > MAX_QUEUED_BYTES) {
+        return $multi(undefined, "full");
+    }
+    const stream = kept ?? new_stream(listener);
+    stream.block = block;
+    stream.receive_window = STREAM_WINDOW;
     session.queued_bytes = session.queued_bytes + block.length;
     session.waiting_count = session.waiting_count + 1;
     send_queue.add_waiting(session, stream);
@@ -78,7 +108,7 @@ function send(session: Session, stream: Stream, bytes: string, is_end: boolean):
         return false;
     }
     session.queued_bytes = session.queued_bytes + bytes.length;
-    stream.pending = sub(stream.pending, stream.pending_at) + bytes;
+    stream.pending = stream.pending === "" ? bytes : sub(stream.pending, stream.pending_at) + bytes;
     stream.pending_at = 1;
     stream.is_ending = is_end;
     send_queue.enqueue(session, stream);
@@ -190,4 +220,4 @@ function create(): Session {
     return session;
 }
 
-export { cancel, cancel_obsolete, consume, create as new, fail, open, ping, receive, send };
+export { cancel, cancel_obsolete, consume, create as new, fail, open, ping, receive, recycle, send };

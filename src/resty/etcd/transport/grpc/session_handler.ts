@@ -6,7 +6,7 @@ import * as send_queue from "./send_queue";
 import * as streams from "./stream";
 import { ErrorCode } from "./http2_error";
 import { Setting } from "./frames";
-import type { Failure, Session, Stream } from "./types";
+import type { Failure, Session, Stream, StreamEnd } from "./types";
 
 const find = string.find as StringFind;
 
@@ -38,13 +38,16 @@ function grant_connection(session: Session): void {
     }
 }
 
+/** The end of streams whose response is complete. */
+const COMPLETE: StreamEnd = { kind: "complete", code: 0, is_unprocessed: false };
+
 /** Ends a stream whose response is complete. */
 function complete(session: Session, stream: Stream): void {
     if (!stream.has_ended && !stream.is_closed) {
         // the server needs no more of the request
         send_queue.add_frame(session, frames.rst_stream(stream.id, ErrorCode.NO_ERROR));
     }
-    streams.close(session, stream, { kind: "complete", code: 0, is_unprocessed: false });
+    streams.close(session, stream, COMPLETE);
 }
 
 function on_data(

@@ -124,7 +124,7 @@ interface StreamListener {
 /** A request and its response on a connection. */
 interface Stream {
     readonly listener: StreamListener;
-    readonly block: string;
+    block: string;
     /** 0 until the request's headers are in the output. */
     id: number;
     is_closed: boolean;

@@ -13,7 +13,7 @@ import type { Rpc } from "../../protocol/rpc";
 import type { Attempt, Failure, Headers, LocalFailure, Reply } from "../transport";
 import type { MessageReader, MessageSink } from "./grpc_message";
 import type { Secrets } from "./grpc_status";
-import type { Connection, Exchange, StreamEnd, StreamListener } from "./types";
+import type { Connection, Exchange, Stream, StreamEnd, StreamListener } from "./types";
 
 const now = clock.now;
 const sub = string.sub;
@@ -45,6 +45,8 @@ interface UnaryCall extends Exchange, StreamListener, MessageSink {
     bad_field: string | undefined;
     ending: StreamEnd | undefined;
     received: number;
+    /** The object of the last stream, to be used again. */
+    kept_stream: Stream | undefined;
 }
 
 const kept: UnaryCall[] = [];
@@ -139,6 +141,7 @@ function take(): Result<UnaryCall> {
 /** Keeps a call object, unless its semaphore or its stream can still be used by others. */
 function give_back(call: UnaryCall): void {
     if (call.signal.count() === 0 && kept.length < MAX_KEPT) {
+        call.kept_stream = sessions.recycle(call.stream);
         clear(call);
         grpc_messages.reset(call.reader);
         kept.push(call);
@@ -209,11 +212,12 @@ function run(
     call.connection = connection;
     call.deadline = exchanges.deadline_of(attempt);
     const { session } = connection;
-    const [stream, reason] = sessions.open(session, block, call);
+    const [stream, reason] = sessions.open(session, block, call, call.kept_stream);
     if (stream === undefined) {
         return $multi(undefined, rejected(reason));
     }
     call.stream = stream;
+    call.kept_stream = undefined;
     if (!sessions.send(session, stream, body, true)) {
         sessions.cancel(session, stream);
         return $multi(undefined, rejected("full"));
