@@ -134,6 +134,32 @@ describe("HTTP/2 session", function()
         assert.same({ "RST_STREAM 1 8" }, output())
     end)
 
+    it("uses the object of a stream again, unless something still refers to it", function()
+        start()
+        local first, events, found = open("a")
+        assert.is_nil(sessions.recycle(first))
+        output()
+        assert.is_nil(receive(respond(1)))
+        local kept = assert(sessions.recycle(first))
+        local second = assert(sessions.open(session, BLOCK, found, kept))
+        assert.equal(first, second)
+        found.closed = 0
+        assert.is_true(sessions.send(session, second, "again", true))
+        assert.same({ "HEADERS 3", "DATA 3 end 5" }, output())
+        assert.is_nil(receive(respond(3)))
+        assert.same("complete 0 unknown", events[#events])
+        assert.is_true(is_idle())
+
+        local large = open(("v"):rep(100000)) -- waits for its window
+        output()
+        sessions.cancel(session, large)
+        assert.is_nil(sessions.recycle(large))
+        start({ MAX_STREAMS, 0 })
+        local waiting = open("a")
+        sessions.cancel(session, waiting)
+        assert.is_nil(sessions.recycle(waiting))
+    end)
+
     it("cancels streams that are obsolete, whether they wait or not", function()
         start({ MAX_STREAMS, 2 })
         local all = {}

@@ -7,7 +7,6 @@ import * as semaphore from "ngx.semaphore";
 import * as backoff from "../../base/backoff";
 import * as printable from "../../base/printable";
 import * as clock from "../../base/clock";
-import * as waits from "../../base/wait";
 import * as timer_loops from "../../base/timer_loop";
 import * as waits from "../../base/wait";
 import * as faults from "../fault";

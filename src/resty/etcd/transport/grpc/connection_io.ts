@@ -1,6 +1,5 @@
 /** The light threads of a connection: one reads, one sends what all calls have queued since it last sent. */
 import * as clock from "../../base/clock";
-import * as waits from "../../base/wait";
 import * as time_slice from "../../base/time_slice";
 import * as waits from "../../base/wait";
 import * as faults from "../fault";
