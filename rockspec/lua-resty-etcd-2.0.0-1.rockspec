@@ -39,6 +39,7 @@ build = {
         ["resty.etcd.base.checks"] = "lua/resty/etcd/base/checks.lua",
         ["resty.etcd.base.clock"] = "lua/resty/etcd/base/clock.lua",
         ["resty.etcd.base.decimal"] = "lua/resty/etcd/base/decimal.lua",
+        ["resty.etcd.base.dict_values"] = "lua/resty/etcd/base/dict_values.lua",
         ["resty.etcd.base.digest"] = "lua/resty/etcd/base/digest.lua",
         ["resty.etcd.base.error_text"] = "lua/resty/etcd/base/error_text.lua",
         ["resty.etcd.base.file_status"] = "lua/resty/etcd/base/file_status.lua",

@@ -89,11 +89,11 @@ describe("client health check", function()
         local state = health.new { max_fails = 2, fail_timeout = 1, max_fail_timeout = 6 }
         local dict, times = state.dict, {}
         state.dict = setmetatable({
-            set = function(_, key, value, seconds)
+            safe_set = function(_, key, value, seconds)
                 if key:find("away", 1, true) then
                     times[#times + 1] = value - clock.now()
                 end
-                return dict:set(key, value, seconds)
+                return dict:safe_set(key, value, seconds)
             end,
         }, {
             __index = function(_, name)

@@ -16,8 +16,8 @@ local function parse(text)
         return nil
     end
     local digits = string.match(text, "^%d+$")
-    local value = tonumber(digits, 10)
-    return value ~= nil and value <= MAX and value or nil
+    local value = digits ~= nil and tonumber(digits, 10) or math.huge
+    return value <= MAX and value or nil
 end
 _M.parse = parse
 

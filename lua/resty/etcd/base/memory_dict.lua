@@ -12,9 +12,9 @@ local now = clock.now
 local SETS_PER_SWEEP = 100
 
 ---@class resty.etcd.base.memory_dict.MemoryDict: resty.etcd.base.memory_dict.Fields
----@field add fun(self: resty.etcd.base.memory_dict.MemoryDict, key: string, value: string|number|boolean, exptime?: number): boolean, string?
 ---@field delete fun(self: resty.etcd.base.memory_dict.MemoryDict, key: string)
 ---@field get fun(self: resty.etcd.base.memory_dict.MemoryDict, key: string): (string|number|boolean)?
+---@field safe_add fun(self: resty.etcd.base.memory_dict.MemoryDict, key: string, value: string|number|boolean, exptime?: number): boolean, string?
 ---@field safe_set fun(self: resty.etcd.base.memory_dict.MemoryDict, key: string, value: string|number|boolean, exptime?: number): boolean
 ---@field set fun(self: resty.etcd.base.memory_dict.MemoryDict, key: string, value: string|number|boolean, exptime?: number): boolean
 
@@ -65,9 +65,9 @@ local function delete_key(self, key)
     self.expires_at[key] = nil
 end
 local methods = {
-    add = add,
     delete = delete_key,
     get = get,
+    safe_add = add,
     safe_set = set,
     set = set
 }

@@ -7,21 +7,6 @@ local balancer = require("resty.etcd.endpoint.balancer")
 local printable = require("resty.etcd.base.printable")
 local errors = require("resty.etcd.protocol.errors")
 local rpcs = require("resty.etcd.protocol.rpc")
-local find = string.find
-
---- Longest accepted token in bytes. Simple tokens have some 20, a JWT about 1000.
-local MAX_TOKEN = 16384
-
---- The token is sent as a header field: a line break in it would let the server inject headers.
----@param value any
----@return boolean
-local function is_token(value)
-    if type(value) ~= "string" or #value > MAX_TOKEN then
-        return false
-    end
-    local from = find(value, "^[!-~]+$")
-    return from ~= nil
-end
 
 --- Makes the error of a rejected login. Its text is always that of lua-resty-etcd 1.10; the reason is in `hint`.
 ---@param cause resty.etcd.protocol.errors.EtcdError?
@@ -63,7 +48,7 @@ local function finish(core, auth, timeout, deadline, first)
     local reply, err = perform(core, rpcs.authenticate, request, {timeout = timeout, deadline = deadline, quiet = true, first = first})
     if reply ~= nil then
         local token = reply.body.token
-        if is_token(token) then
+        if tokens.is_token(token) then
             return token
         end
         return nil, login_rejected(nil)

@@ -1,11 +1,13 @@
 -- Generated from src/resty/etcd/call/token.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
+local dict_values = require("resty.etcd.base.dict_values")
 local errors = require("resty.etcd.protocol.errors")
 local log = require("resty.etcd.base.log")
 local phase = require("resty.etcd.base.phase")
 local single_flight = require("resty.etcd.base.single_flight")
 local timer_loop = require("resty.etcd.base.timer_loop")
+local min = math.min
 local now = clock.now
 local find = string.find
 
@@ -18,6 +20,12 @@ local ERROR_GRACE = 0.02
 
 --- Seconds in which all healthy members learn of a simple token, which is replicated through the raft log.
 local SPREAD_TIME = 1
+
+--- Longest accepted token in bytes. Simple tokens have some 20, a JWT about 1000.
+local MAX_TOKEN = 16384
+
+--- Longest time in front of a new token, in bytes.
+local MAX_TIME_LENGTH = 32
 
 --- Suffix of the shared dict key that exists while a token is new.
 local NEW_SUFFIX = "|new"
@@ -78,13 +86,33 @@ local function store(auth, fresh)
     auth.new_until = now() + SPREAD_TIME
     local dict = auth.dict
     if dict ~= nil and fresh ~= NO_TOKEN then
-        dict:set(
+        dict:safe_set(
             auth.dict_key .. NEW_SUFFIX,
             string.format("%.3f %s", auth.new_until, fresh),
             SPREAD_TIME
         )
-        dict:set(auth.dict_key, fresh)
+        dict:safe_set(auth.dict_key, fresh)
     end
+end
+
+--- Reports whether a value can be a token. It is sent as a header field: a line break in it would let others inject headers.
+---@param value any
+---@return boolean
+local function is_token(value)
+    if type(value) ~= "string" or #value > MAX_TOKEN then
+        return false
+    end
+    local from = find(value, "^[!-~]+$")
+    return from ~= nil
+end
+
+--- Returns the token in a shared dict; nil if there is none. Another program can have written something else there.
+---@param dict table
+---@param key string
+---@return string?
+local function read_token(dict, key)
+    local value = dict_values.get_line(dict, key, MAX_TOKEN)
+    return is_token(value) and value or nil
 end
 
 --- Loads the token of another worker from the shared dict, if this worker has none.
@@ -92,15 +120,15 @@ end
 local function load_shared(auth)
     local dict = auth.dict
     if dict ~= nil and auth.token == nil then
-        local shared = dict:get(auth.dict_key)
-        local fresh = dict:get(auth.dict_key .. NEW_SUFFIX)
-        local new_until, fresh_token = string.match(
-            tostring(fresh),
-            "^(%S+) (.*)$"
-        )
+        local shared = read_token(dict, auth.dict_key)
+        local fresh = dict_values.get_line(dict, auth.dict_key .. NEW_SUFFIX, MAX_TOKEN + MAX_TIME_LENGTH)
+        local new_until, fresh_token = string.match(fresh or "", "^(%d+%.%d%d%d) (%S+)$")
         auth.token = shared
         auth.is_shared = shared ~= nil
-        auth.new_until = fresh_token == shared and (tonumber(new_until) or 0) or 0
+        auth.new_until = fresh_token == shared and min(
+            tonumber(new_until) or 0,
+            now() + SPREAD_TIME
+        ) or 0
     end
 end
 
@@ -297,8 +325,7 @@ local function invalidate(auth, old)
     end
     local dict = auth.dict
     if dict ~= nil then
-        local shared = dict:get(auth.dict_key)
-        if shared == old then
+        if read_token(dict, auth.dict_key) == old then
             dict:delete(auth.dict_key)
         end
     end
@@ -307,6 +334,7 @@ _M.new = create
 _M.invalidate = invalidate
 _M.can_be_unknown_to_members = can_be_unknown_to_members
 _M.is_from_elsewhere = is_from_elsewhere
+_M.is_token = is_token
 _M.NO_TOKEN = NO_TOKEN
 _M.share = share
 _M.token = token

@@ -3,6 +3,7 @@ local _M = {}
 local backoff = require("resty.etcd.base.backoff")
 local checks = require("resty.etcd.base.checks")
 local clock = require("resty.etcd.base.clock")
+local dict_values = require("resty.etcd.base.dict_values")
 local latencies = require("resty.etcd.endpoint.latency")
 local memory_dict = require("resty.etcd.base.memory_dict")
 local retry_budget = require("resty.etcd.endpoint.retry_budget")
@@ -42,6 +43,9 @@ local PROBE = PREFIX .. "probe|"
 
 --- Shortest time in seconds between two probes of ejected endpoints, for all clients of a worker together.
 local MIN_PROBE_INTERVAL = 0.2
+
+--- Longest ejection in seconds by a client with other options: an end after that is not of this driver.
+local MAX_OTHER_EJECTION = 600
 
 --- Seconds after which a probe lock expires, because the call that probes can be killed.
 local PROBE_TIME = 5
@@ -121,8 +125,10 @@ local function set_scope(health, identity)
 end
 
 local function fails_of(health, host)
-    local fails = health.dict:get(key_of(health, FAILS, host))
-    return fails or 0
+    return dict_values.get_integer(
+        health.dict,
+        key_of(health, FAILS, host)
+    ) or 0
 end
 
 --- Reports whether the last probe of an endpoint is long enough ago: `n` ejected endpoints share the rate of probes.
@@ -130,8 +136,21 @@ end
 ---@param n number
 ---@return boolean
 local function is_probe_due(host, n)
-    local time = probed_at:get(host)
+    local time = dict_values.get_number(probed_at, host)
     return time == nil or now() - time >= n * MIN_PROBE_INTERVAL
+end
+
+--- Returns when the ejection of an endpoint ends; nil if it is not ejected.
+---@param health resty.etcd.endpoint.client_health.Health
+---@param host string
+---@return number?
+local function ejection_end_of(health, host)
+    return dict_values.get_time(
+        health.dict,
+        key_of(health, EJECTED, host),
+        now(),
+        max(health.max_fail_timeout, MAX_OTHER_EJECTION)
+    )
 end
 
 --- Reports whether the ejection of an endpoint has not ended.
@@ -139,8 +158,7 @@ end
 ---@param host string
 ---@return boolean
 local function is_ejected(health, host)
-    local ejection_end = health.dict:get(key_of(health, EJECTED, host))
-    return ejection_end ~= nil and ejection_end > now()
+    return (ejection_end_of(health, host) or 0) > now()
 end
 
 --- Takes the probe lock of an endpoint if its ejection has ended; returns true if this call must probe it.
@@ -154,15 +172,11 @@ local function try_acquire_probe(health, host, n)
     end
     local dict = health.dict
     local time = now()
-    local lock_end = dict:get(key_of(health, PROBE, host))
-    if lock_end ~= nil and lock_end <= time then
-        dict:delete(key_of(health, PROBE, host))
+    local lock = key_of(health, PROBE, host)
+    if (dict_values.get_time(dict, lock, time, PROBE_TIME) or 0) <= time then
+        dict:delete(lock)
     end
-    local is_first = dict:add(
-        key_of(health, PROBE, host),
-        time + PROBE_TIME,
-        PROBE_TIME
-    )
+    local is_first = dict:safe_add(lock, time + PROBE_TIME, PROBE_TIME)
     if is_first then
         probed_at:set(
             host,
@@ -188,7 +202,7 @@ local function count_failure(health, host, least)
         least
     )
     local kept_for = FORGET_AFTER + health.max_fail_timeout
-    dict:set(
+    dict:safe_set(
         key_of(health, FAILS, host),
         fails,
         kept_for
@@ -197,7 +211,7 @@ local function count_failure(health, host, least)
         return false
     end
     local seconds = backoff.exponential(health.fail_timeout, health.max_fail_timeout, fails - health.max_fails)
-    dict:set(
+    dict:safe_set(
         key_of(health, EJECTED, host),
         now() + seconds,
         kept_for
@@ -293,9 +307,11 @@ local function pick_fail_open(health, endpoints)
     for ____, endpoint in ipairs(endpoints) do
         local host = endpoint.http_host
         if is_host(host) and is_probe_due(host, #endpoints) then
-            local ejection_end = health.dict:get(key_of(health, EJECTED, host))
-            local last_probe = probed_at:get(host)
-            local rank = max(ejection_end or 0, last_probe or 0)
+            local last_probe = dict_values.get_number(probed_at, host)
+            local rank = max(
+                ejection_end_of(health, host) or 0,
+                last_probe or 0
+            )
             if rank < lowest_rank then
                 best = endpoint
                 lowest_rank = rank

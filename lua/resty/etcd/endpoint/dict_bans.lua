@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/endpoint/dict_bans.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
+local dict_values = require("resty.etcd.base.dict_values")
 local now = clock.now
 local max = math.max
 
@@ -12,6 +13,9 @@ local END = "resty.etcd|end|"
 
 --- Seconds by which the end of a key outlasts the key: the wall clock can be set forward.
 local EXTRA_EXPIRY = 86400
+
+--- Maximum bytes of the text of an end: two times.
+local MAX_END_LENGTH = 64
 
 --- Largest difference in seconds between two ways to compute an expiry time: shared dicts round to milliseconds.
 local MAX_ROUNDING = 0.01
@@ -27,18 +31,18 @@ local function set_end(dict, key, seconds)
         now() + seconds,
         ngx.now() + seconds
     )
-    dict:set(END .. key, text, seconds + EXTRA_EXPIRY)
+    dict:safe_set(END .. key, text, seconds + EXTRA_EXPIRY)
 end
 
 local function end_of(dict, key)
-    local text = dict:get(END .. key)
-    if type(text) ~= "string" then
+    local text = dict_values.get_line(dict, END .. key, MAX_END_LENGTH)
+    local monotonic, wall = string.match(text or "", "^(%d+%.%d%d%d) (%d+%.%d%d%d)$")
+    if monotonic == nil then
         return nil
     end
-    local monotonic, wall = string.match(text, "^(%S+) (%S+)$")
     return {
-        monotonic = tonumber(monotonic) or 0,
-        wall = tonumber(wall) or 0
+        monotonic = tonumber(monotonic),
+        wall = tonumber(wall)
     }
 end
 
@@ -61,12 +65,12 @@ end
 ---@return boolean
 local function is_banned(dict, host)
     local key = UNHEALTHY .. host
-    local flag = dict:get(key)
+    local has_flag = dict_values.has(dict, key)
     local ____end = end_of(dict, key)
     if ____end == nil then
-        return flag ~= nil
+        return has_flag
     end
-    if flag == nil then
+    if not has_flag then
         return ____end.monotonic > now() and ____end.wall <= ngx.now()
     end
     if is_overdue(dict, key, ____end) then
@@ -87,9 +91,13 @@ local function count_failure(dict, host, seconds)
     if ____end ~= nil and is_overdue(dict, host, ____end) then
         dict:delete(host)
     end
-    local fails, err = dict:incr(host, 1, 0, seconds)
+    if dict_values.has(dict, host) and dict_values.get_number(dict, host) == nil then
+        dict:delete(host)
+    end
+    dict:safe_add(host, 0, seconds)
+    local fails = dict_values.increment(dict, host, 1)
     if fails == nil then
-        return nil, err or "no memory"
+        return nil, "no memory"
     end
     if fails == 1 and seconds > 0 then
         set_end(dict, host, seconds)
@@ -109,7 +117,7 @@ local function ban(dict, host, seconds)
     local key = UNHEALTHY .. host
     local duration = max(seconds, 0.001)
     set_end(dict, key, duration)
-    local added = dict:add(key, 1, duration)
+    local added = dict:safe_add(key, 1, duration)
     return added
 end
 _M.ban = ban

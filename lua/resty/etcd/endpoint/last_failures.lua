@@ -1,5 +1,6 @@
 -- Generated from src/resty/etcd/endpoint/last_failures.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local dict_values = require("resty.etcd.base.dict_values")
 local printable = require("resty.etcd.base.printable")
 local PREFIX = "resty.etcd|error|"
 
@@ -8,6 +9,9 @@ local KEPT_FOR = 600
 
 --- Longest text in bytes.
 local MAX_LENGTH = 500
+
+--- Longest text that is read: `printable` marks a cut.
+local MAX_STORED = 2 * MAX_LENGTH
 
 --- Largest number of endpoints in a hint: one name can have hundreds of addresses.
 local MAX_ENDPOINTS = 10
@@ -33,8 +37,12 @@ local function text_of(dict, endpoints)
     local more = 0
     for ____, endpoint in ipairs(endpoints) do
         local host = endpoint.http_host
-        local text = dict:get(PREFIX .. tostring(host))
-        if type(text) == "string" then
+        local text = dict_values.get_text(
+            dict,
+            PREFIX .. tostring(host),
+            MAX_STORED
+        )
+        if text ~= nil then
             if #texts < MAX_ENDPOINTS then
                 texts[#texts + 1] = printable.of(text, MAX_LENGTH)
             else

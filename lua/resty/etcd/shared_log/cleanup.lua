@@ -11,6 +11,9 @@ local now = clock.now
 --- Epochs before the last cleanup that are cleaned again: a writer that was stopped can have stored a chunk there since.
 local REPEATED_EPOCHS = 16
 
+--- Epochs that are removed in one call at most: the numbers in the dict can be those of another program.
+local MAX_REMOVED = 8192
+
 --- Epochs for which the link of a removed epoch is kept, so that a late writer cannot link its own epoch there.
 local KEPT_LINKS = 4096
 
@@ -35,11 +38,13 @@ local function remove_epoch(log, epoch, slice)
     end
 end
 
---- Returns the epoch before which all epochs were removed.
+--- Returns the epoch before which all epochs were removed; 0 if that is not known.
 ---@param log resty.etcd.shared_log.log.Log
----@return number?
-local function removed_before(log)
-    return logs.get_number(log, "swept")
+---@param root number the epoch whose base is in use, which was not removed
+---@return number
+local function removed_before(log, root)
+    local epoch = logs.get_number(log, "swept")
+    return epoch ~= nil and epoch <= root and epoch or 0
 end
 
 --- Returns when the base of an epoch was written, or nil if the epoch has no own base.
@@ -60,7 +65,10 @@ end
 ---@param seconds number
 ---@return number?
 local function newest_base_of_age(log, root, seconds)
-    local oldest = removed_before(log) or root
+    local oldest = max(
+        removed_before(log, root),
+        root - MAX_REMOVED
+    )
     local written_by = now() - seconds
     for epoch = root, oldest + 1, -1 do
         local written_at = base_written_at(log, epoch)
@@ -76,7 +84,10 @@ end
 ---@param root number
 ---@return number
 local function oldest_removable_base(log, root)
-    local oldest = removed_before(log) or root
+    local oldest = max(
+        removed_before(log, root),
+        root - MAX_REMOVED
+    )
     for epoch = oldest + 1, root - 1 do
         if base_written_at(log, epoch) ~= nil then
             return epoch
@@ -90,7 +101,7 @@ end
 ---@param root number
 ---@return boolean
 local function can_remove(log, root)
-    return (removed_before(log) or root) < root
+    return removed_before(log, root) < root
 end
 
 --- Removes the epochs before `base`, the epoch of a base.
@@ -98,11 +109,12 @@ end
 ---@param base number
 ---@param slice resty.etcd.base.time_slice.TimeSlice
 local function remove_before(log, base, slice)
-    local removed = removed_before(log) or 0
-    for epoch = max(1, removed - REPEATED_EPOCHS), base - 1 do
+    local removed = removed_before(log, base)
+    local first = max(1, base - MAX_REMOVED)
+    for epoch = max(first, removed - REPEATED_EPOCHS), base - 1 do
         remove_epoch(log, epoch, slice)
     end
-    for epoch = max(1, removed - KEPT_LINKS), base - 1 - KEPT_LINKS do
+    for epoch = max(first, removed - KEPT_LINKS), base - 1 - KEPT_LINKS do
         log.dict:delete(logs.key_of(log, epoch, "n"))
     end
     if base > removed then

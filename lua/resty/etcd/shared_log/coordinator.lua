@@ -1,6 +1,7 @@
 -- Generated from src/resty/etcd/shared_log/coordinator.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
+local dict_values = require("resty.etcd.base.dict_values")
 local errors = require("resty.etcd.protocol.errors")
 local random = require("resty.etcd.base.random")
 local printable = require("resty.etcd.base.printable")
@@ -80,7 +81,7 @@ local function poll_head(coordinator)
     if log == nil then
         return
     end
-    local value = coordinator.dict:get(coordinator.head_key)
+    local value = dict_values.get_integer(coordinator.dict, coordinator.head_key)
     if value == nil then
         set_tail(
             coordinator,
@@ -183,12 +184,7 @@ end
 ---@param coordinator resty.etcd.shared_log.coordinator.Coordinator
 ---@param log resty.etcd.shared_log.log.Log
 local function try_take_over(coordinator, log)
-    local announced_at = logs.get_number(log, "candidate")
-    if announced_at == nil then
-        abandon_log(coordinator, log, nil)
-        return
-    end
-    if now() - announced_at < CANDIDATE_TIME then
+    if now() - (logs.get_time(log, "candidate") or 0) < CANDIDATE_TIME then
         return
     end
     logs.set_number(

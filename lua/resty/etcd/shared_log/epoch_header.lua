@@ -1,6 +1,8 @@
 -- Generated from src/resty/etcd/shared_log/epoch_header.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
+local decimal = require("resty.etcd.base.decimal")
+local dict_values = require("resty.etcd.base.dict_values")
 local logs = require("resty.etcd.shared_log.log")
 local records = require("resty.etcd.shared_log.records")
 
@@ -24,28 +26,42 @@ local now = clock.now
 --- In the order in which `create_epoch` writes the fields.
 local FIELDS = "^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d*)$"
 
---- Returns an epoch's header, or nil if it is missing.
+--- Maximum bytes of a header: eight numbers.
+local MAX_SIZE = 256
+
+--- Returns an epoch's header, or nil if it is missing or damaged.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param epoch number
 ---@return resty.etcd.shared_log.epoch_header.StoredHeader?
 local function read(log, epoch)
-    local value = log.dict:get(logs.key_of(log, epoch, "s"))
-    if type(value) ~= "string" then
+    local value = dict_values.get_text(
+        log.dict,
+        logs.key_of(log, epoch, "s"),
+        MAX_SIZE
+    )
+    local a, b, c, d, e, f, g, cluster_id = match(value or "", FIELDS)
+    local revision = decimal.parse(a)
+    local root = decimal.parse(b)
+    local chunks = decimal.parse(c)
+    local base_bytes = decimal.parse(d)
+    local log_bytes = decimal.parse(e)
+    local history = decimal.parse(f)
+    local created_at = decimal.parse(g)
+    if revision == nil or root == nil or chunks == nil or base_bytes == nil then
         return nil
     end
-    local revision, root, chunks, base_bytes, log_bytes, history, created_at, cluster_id = match(value, FIELDS)
-    if revision == nil then
+    if log_bytes == nil or history == nil or created_at == nil or root > epoch then
         return nil
     end
     return {
-        revision = tonumber(revision),
-        root = tonumber(root),
-        chunks = tonumber(chunks),
-        base_bytes = tonumber(base_bytes),
-        log_bytes = tonumber(log_bytes),
-        history = tonumber(history),
+        revision = revision,
+        root = root,
+        chunks = chunks,
+        base_bytes = base_bytes,
+        log_bytes = log_bytes,
+        history = history,
         cluster_id = logs.nil_if_empty(cluster_id),
-        created_at = tonumber(created_at) / 1000
+        created_at = created_at / 1000
     }
 end
 

@@ -1,6 +1,8 @@
 -- Generated from src/resty/etcd/shared_log/log.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
+local decimal = require("resty.etcd.base.decimal")
+local dict_values = require("resty.etcd.base.dict_values")
 local random = require("resty.etcd.base.random")
 
 --- The log in the shared dict: a chain of epochs, each with one writer.
@@ -59,6 +61,15 @@ local COUNTERS = {
     "0h"
 }
 
+--- Maximum bytes of a link: three numbers and a reason.
+local MAX_LINK_SIZE = 128
+
+--- Seconds that a time of another worker can be later than now: a worker can be interrupted between two operations.
+local CLOCK_TOLERANCE = 1
+
+--- Maximum seconds before an abandoned log is replaced: a later time is not of this driver.
+local MAX_RETRY_DELAY = 600
+
 --- Key of the error of the worker that writes, see writer_error.ts.
 local ERROR_KEY = "error"
 
@@ -69,9 +80,25 @@ local function nil_if_empty(text)
     return text
 end
 
+--- Returns a counter; nil if it is missing, or no longer one.
+---@param log resty.etcd.shared_log.log.Log
+---@param key string
+---@return number?
 local function get_number(log, key)
-    local value = log.dict:get(log.name .. key)
-    return value
+    return dict_values.get_integer(log.dict, log.name .. key)
+end
+
+--- Returns a time of the clock of all workers; nil if it is missing, or later than now.
+---@param log resty.etcd.shared_log.log.Log
+---@param key string
+---@return number?
+local function get_time(log, key)
+    return dict_values.get_time(
+        log.dict,
+        log.name .. key,
+        now(),
+        CLOCK_TOLERANCE
+    )
 end
 
 --- Overwrites a number that exists.
@@ -104,11 +131,8 @@ end
 ---@param namespace string
 ---@return resty.etcd.shared_log.log.Log?
 local function current(dict, namespace)
-    local id = dict:get(namespace .. "now")
-    if id == nil then
-        return nil
-    end
-    return log_with_id(dict, namespace, id)
+    local id = dict_values.get_integer(dict, namespace .. "now")
+    return id ~= nil and log_with_id(dict, namespace, id) or nil
 end
 
 local function remove_counters(log)
@@ -136,18 +160,26 @@ local function create(dict, namespace, broken)
         end
     end
     if broken == nil then
-        local ok = dict:safe_add(namespace .. "now", id)
-        if not ok then
+        local ok, err = dict:safe_add(namespace .. "now", id)
+        local ____ok_0
+        if ok then
+            ____ok_0 = nil
+        else
+            ____ok_0 = current(dict, namespace)
+        end
+        local existing = ____ok_0
+        if existing ~= nil or err == "no memory" then
             remove_counters(log)
-            local existing = current(dict, namespace)
             if existing == nil then
                 return nil, "no memory"
             end
             return existing
         end
-    else
-        dict:safe_set(namespace .. "now", id)
+        if ok then
+            return log
+        end
     end
+    dict:safe_set(namespace .. "now", id)
     return log
 end
 
@@ -190,8 +222,8 @@ end
 ---@param namespace string
 ---@return number
 local function seconds_until_retry(dict, namespace)
-    local at = dict:get(namespace .. "retry")
-    return (at or 0) - now()
+    local time = now()
+    return (dict_values.get_time(dict, namespace .. "retry", time, MAX_RETRY_DELAY) or 0) - time
 end
 
 --- Returns the number of an epoch's last published chunk, or nil if the epoch is missing; and whether it is sealed.
@@ -214,21 +246,27 @@ end
 ---@param log resty.etcd.shared_log.log.Log
 ---@param epoch number
 ---@param count number
----@return boolean ok # false if the epoch was sealed before, or is missing; and whether it is missing
----@return boolean is_missing
-local function publish(log, epoch, count)
-    local value = log.dict:incr(
+---@param last number number of the last of them: the head must be that afterwards
+---@return boolean ok # false if the epoch was sealed before, or its head is missing or wrong; and whether the latter is the case
+---@return boolean is_lost
+local function publish(log, epoch, count, last)
+    local value = dict_values.increment(
+        log.dict,
         key_of(log, epoch, "h"),
         count
     )
-    return value ~= nil and value < SEAL, value == nil
+    if value ~= nil and value >= SEAL then
+        return false, false
+    end
+    return value == last, value ~= last
 end
 
 --- Ends an epoch: nothing is published in it any more.
 ---@param log resty.etcd.shared_log.log.Log
 ---@param epoch number
 local function seal(log, epoch)
-    log.dict:incr(
+    dict_values.increment(
+        log.dict,
         key_of(log, epoch, "h"),
         SEAL
     )
@@ -238,8 +276,7 @@ end
 ---@param log resty.etcd.shared_log.log.Log
 ---@return number?
 local function allocate_epoch(log)
-    local value = log.dict:incr(log.name .. "epochs", 1)
-    return value
+    return dict_values.increment(log.dict, log.name .. "epochs", 1)
 end
 
 --- Returns the link to an epoch's successor, or nil if none was written yet.
@@ -247,18 +284,22 @@ end
 ---@param epoch number
 ---@return resty.etcd.shared_log.log.Link?
 local function link_of(log, epoch)
-    local value = log.dict:get(key_of(log, epoch, "n"))
-    if type(value) ~= "string" then
-        return nil
-    end
-    local to, at, skip, reason = match(value, "^(%d+) (%d+) (%d+) (%l*)$")
-    if to == nil then
+    local value = dict_values.get_text(
+        log.dict,
+        key_of(log, epoch, "n"),
+        MAX_LINK_SIZE
+    )
+    local to_text, at_text, skip_text, reason = match(value or "", "^(%d+) (%d+) (%d+) (%l*)$")
+    local to = decimal.parse(to_text)
+    local at = decimal.parse(at_text)
+    local skip = decimal.parse(skip_text)
+    if to == nil or at == nil or skip == nil or to <= epoch then
         return nil
     end
     return {
-        to = tonumber(to),
-        at = tonumber(at),
-        skip = tonumber(skip),
+        to = to,
+        at = at,
+        skip = skip,
         reason = nil_if_empty(reason)
     }
 end
@@ -305,7 +346,7 @@ end
 ---@param epoch number
 ---@return number
 local function last_received_at(log, epoch)
-    return get_number(
+    return get_time(
         log,
         tostring(epoch) .. "c"
     ) or 0
@@ -327,7 +368,7 @@ end
 ---@param epoch number
 ---@return number
 local function seconds_since_heartbeat(log, epoch)
-    return now() - (get_number(
+    return now() - (get_time(
         log,
         tostring(epoch) .. "l"
     ) or 0)
@@ -357,6 +398,7 @@ _M.current = current
 _M.delay_retry = delay_retry
 _M.forget_current = forget_current
 _M.get_number = get_number
+_M.get_time = get_time
 _M.head = head
 _M.heartbeat = heartbeat
 _M.is_broken = is_broken

@@ -1,5 +1,7 @@
 -- Generated from src/resty/etcd/shared_log/records.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local decimal = require("resty.etcd.base.decimal")
+local dict_values = require("resty.etcd.base.dict_values")
 local time_slice = require("resty.etcd.base.time_slice")
 local crc32 = ngx.crc32_long
 local format = string.format
@@ -9,6 +11,9 @@ local sub = string.sub
 --- Maximum payload of a chunk in bytes. With its key and header, a chunk takes four pages of the dict. Larger chunks often
 -- find no contiguous room, and smaller ones make writing slower.
 local CHUNK_SIZE = 16 * 1024 - 256
+
+--- Maximum bytes of the header of a chunk.
+local MAX_HEADER_SIZE = 128
 
 --- Approximate size in bytes of a chunk in the dict, besides its payload.
 local CHUNK_OVERHEAD = 200
@@ -73,12 +78,21 @@ local function read(dict, prefix, first)
     local number = first
     local parts = {}
     while true do
-        local value = dict:get(prefix .. tostring(number))
-        if type(value) ~= "string" then
+        local value = dict_values.get_text(
+            dict,
+            prefix .. tostring(number),
+            CHUNK_SIZE + MAX_HEADER_SIZE
+        )
+        if value == nil then
             return nil
         end
-        local sum, own_number, is_last, revision, total, from = match(value, CHUNK_HEADER)
-        if from == nil or tonumber(own_number) ~= number or tonumber(sum, 16) ~= crc32(sub(value, 9)) then
+        local sum, own_number, is_last, revision_text, total_text, from = match(value, CHUNK_HEADER)
+        if from == nil or decimal.parse(own_number) ~= number or tonumber(sum, 16) ~= crc32(sub(value, 9)) then
+            return nil
+        end
+        local revision = decimal.parse(revision_text)
+        local total = decimal.parse(total_text)
+        if revision == nil or total == nil then
             return nil
         end
         parts[#parts + 1] = sub(value, from)
@@ -86,8 +100,8 @@ local function read(dict, prefix, first)
             return {
                 payload = #parts == 1 and parts[1] or table.concat(parts, ""),
                 last = number,
-                revision = tonumber(revision),
-                total = tonumber(total)
+                revision = revision,
+                total = total
             }
         end
         number = number + 1

@@ -1,12 +1,24 @@
 -- Generated from src/resty/etcd/shared_log/registry.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local clock = require("resty.etcd.base.clock")
+local dict_values = require("resty.etcd.base.dict_values")
 local cleanup = require("resty.etcd.shared_log.cleanup")
 local logs = require("resty.etcd.shared_log.log")
+local min = math.min
 local now = clock.now
 
 --- Version of the keys, which is a part of them.
 local PREFIX = "etcd logs 1|"
+
+--- Maximum number of slots: the number in the dict can be that of another program.
+local MAX_SLOTS = 1000
+
+--- Maximum bytes of a namespace, and what it looks like, see open.
+local MAX_NAMESPACE = 128
+local NAMESPACE = "^.*|$"
+
+--- Seconds that a time of another worker can be later than now: a worker can be interrupted between two operations.
+local CLOCK_TOLERANCE = 1
 
 --- Seconds between two notes that a log is used.
 local NOTE_INTERVAL = 5
@@ -29,16 +41,59 @@ local function used_key(namespace)
     return namespace .. "used"
 end
 
-local function get_number(dict, key)
-    local value = dict:get(key)
-    return value
+--- Returns a time of the clock of all workers; nil if it is missing, or later than now.
+---@param dict table
+---@param key string
+---@return number?
+local function get_time(dict, key)
+    return dict_values.get_time(
+        dict,
+        key,
+        now(),
+        CLOCK_TOLERANCE
+    )
 end
 
 --- Returns the highest slot that was ever used.
 ---@param dict table
 ---@return number
 local function last_slot(dict)
-    return get_number(dict, PREFIX .. "slots") or 0
+    return min(
+        dict_values.get_integer(dict, PREFIX .. "slots") or 0,
+        MAX_SLOTS
+    )
+end
+
+--- Returns the namespace of a log in a slot; nil if there is none: its keys are removed, so no other text is one.
+---@param dict table
+---@param slot number
+---@return string?
+local function namespace_in(dict, slot)
+    local namespace = string.match(
+        dict_values.get_line(
+            dict,
+            slot_key(slot),
+            MAX_NAMESPACE
+        ) or "",
+        NAMESPACE
+    )
+    return namespace
+end
+
+--- Raises the number of the highest slot. Another program can have put something else there.
+---@param dict table
+---@param last number
+---@param slot number
+local function note_slot(dict, last, slot)
+    local key = PREFIX .. "slots"
+    dict:safe_add(key, 0)
+    if dict_values.get_integer(dict, key) == nil then
+        dict:safe_set(key, slot)
+        return
+    end
+    for _ = last + 1, slot do
+        dict_values.increment(dict, key, 1)
+    end
 end
 
 --- Puts a log into the first free slot, unless it has one.
@@ -48,30 +103,24 @@ end
 local function register(dict, namespace)
     local last = last_slot(dict)
     for slot = 1, last do
-        local value = dict:get(slot_key(slot))
-        if value == namespace then
+        if namespace_in(dict, slot) == namespace then
             return true
         end
     end
-    local slot = 1
-    while true do
+    for slot = 1, MAX_SLOTS do
         local ok, err = dict:safe_add(
             slot_key(slot),
             namespace
         )
         if ok then
-            break
+            note_slot(dict, last, slot)
+            return true
         end
         if err ~= "exists" then
             return false
         end
-        slot = slot + 1
     end
-    dict:safe_add(PREFIX .. "slots", 0)
-    for _ = last + 1, slot do
-        dict:incr(PREFIX .. "slots", 1)
-    end
-    return true
+    return false
 end
 
 --- Notes that a worker has readers of a log.
@@ -79,10 +128,10 @@ end
 ---@param namespace string
 local function note_used(dict, namespace)
     local key = used_key(namespace)
-    local used_at = get_number(dict, key)
+    local used_at = get_time(dict, key)
     if used_at == nil then
         if register(dict, namespace) then
-            dict:safe_add(
+            dict:safe_set(
                 key,
                 now()
             )
@@ -115,9 +164,9 @@ end
 ---@return boolean
 local function try_start_search(dict)
     local key = PREFIX .. "searched"
-    local searched_at = get_number(dict, key)
+    local searched_at = get_time(dict, key)
     if searched_at == nil then
-        dict:safe_add(
+        dict:safe_set(
             key,
             now()
         )
@@ -141,14 +190,14 @@ local function remove_unused(dict)
         return
     end
     for slot = 1, last_slot(dict) do
-        local namespace = dict:get(slot_key(slot))
-        if type(namespace) == "string" then
-            local used_at = get_number(
+        local namespace = namespace_in(dict, slot)
+        if namespace ~= nil then
+            local used_at = get_time(
                 dict,
                 used_key(namespace)
             )
             if used_at == nil then
-                dict:safe_add(
+                dict:safe_set(
                     used_key(namespace),
                     now()
                 )

@@ -146,7 +146,7 @@ end
 local function heartbeat(writer)
     local log = writer.log
     local head, is_sealed = logs.head(log, writer.epoch)
-    if head == nil then
+    if head == nil or not is_sealed and head ~= writer.position then
         on_epoch_missing(writer)
     elseif is_sealed then
         stop(writer, "fenced")
@@ -245,7 +245,7 @@ local function switch_epoch(writer, epoch, header, copied, reason)
     if not created then
         return false, err
     end
-    logs.publish(log, epoch, copied.position)
+    logs.publish(log, epoch, copied.position, copied.position)
     logs.heartbeat(log, epoch, writer.last_received_at)
     logs.seal(log, writer.epoch)
     local link = {to = epoch, at = writer.position, skip = copied.position, reason = reason}
@@ -359,7 +359,7 @@ local function append(writer, batch)
             record
         )
         if last ~= nil then
-            local published, is_missing = logs.publish(log, epoch, last - position)
+            local published, is_missing = logs.publish(log, epoch, last - position, last)
             if is_missing then
                 on_epoch_missing(writer)
                 return

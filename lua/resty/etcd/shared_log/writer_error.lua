@@ -1,6 +1,8 @@
 -- Generated from src/resty/etcd/shared_log/writer_error.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 local errors = require("resty.etcd.protocol.errors")
+local decimal = require("resty.etcd.base.decimal")
+local dict_values = require("resty.etcd.base.dict_values")
 local logs = require("resty.etcd.shared_log.log")
 local byte = string.byte
 local format = string.format
@@ -34,8 +36,10 @@ end
 ---@param value string
 ---@return resty.etcd.protocol.errors.EtcdError?
 local function decode(value)
-    local name, code, http_status, padded = match(value, "^(%S+) (%d+) (%d+) (.*)$")
-    if name == nil then
+    local name, code_text, http_status_text, padded = match(value, "^(%l[%l_]*) (%d+) (%d+) (.*)$")
+    local code = decimal.parse(code_text)
+    local http_status = decimal.parse(http_status_text)
+    if code == nil or http_status == nil then
         return nil
     end
     local last = #padded
@@ -46,11 +50,11 @@ local function decode(value)
         name,
         sub(padded, 1, last)
     )
-    if code ~= "0" then
-        err.code = tonumber(code)
+    if code ~= 0 then
+        err.code = code
     end
-    if http_status ~= "0" then
-        err.http_status = tonumber(http_status)
+    if http_status ~= 0 then
+        err.http_status = http_status
     end
     return err
 end
@@ -72,8 +76,7 @@ end
 ---@param log resty.etcd.shared_log.log.Log
 ---@return string
 local function read(log)
-    local value = log.dict:get(log.name .. logs.ERROR_KEY)
-    return type(value) == "string" and value or NONE
+    return dict_values.get_text(log.dict, log.name .. logs.ERROR_KEY, SIZE) or NONE
 end
 _M.NONE = NONE
 _M.decode = decode

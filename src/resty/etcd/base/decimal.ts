@@ -12,8 +12,8 @@ function parse(text: string | undefined): number | undefined {
         return undefined;
     }
     const [digits] = string.match(text, "^%d+$");
-    const value = tonumber(digits, 10);
-    return value !== undefined && value <= MAX ? value : undefined;
+    const value = digits !== undefined ? tonumber(digits, 10)! : math.huge;
+    return value <= MAX ? value : undefined;
 }
 
 export { parse };

@@ -3,7 +3,7 @@ import * as clock from "./clock";
 const now = clock.now;
 
 /** The methods of a shared dict that the driver uses. Expiry times are in seconds. */
-type Dict = Pick<ngx.SharedDict, "get" | "set" | "add" | "delete" | "safe_set">;
+type Dict = Pick<ngx.SharedDict, "get" | "set" | "delete" | "safe_add" | "safe_set">;
 type Value = ngx.DictValue;
 
 interface Fields {
@@ -71,7 +71,7 @@ function delete_key(this: MemoryDict, key: string): void {
     this.expires_at.delete(key);
 }
 
-const methods = { add, delete: delete_key, get, safe_set: set, set };
+const methods = { delete: delete_key, get, safe_add: add, safe_set: set, set };
 type Methods = typeof methods;
 const mt: LuaMetatable<MemoryDict, Methods> = { __index: methods };
 

@@ -9,20 +9,6 @@ import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
 import * as rpcs from "../protocol/rpc";
 
-const find = string.find as StringFind;
-
-/** Longest accepted token in bytes. Simple tokens have some 20, a JWT about 1000. */
-const MAX_TOKEN = 16384;
-
-/** The token is sent as a header field: a line break in it would let the server inject headers. */
-function is_token(value: unknown): value is string {
-    if (typeof value !== "string" || value.length > MAX_TOKEN) {
-        return false;
-    }
-    const [from] = find(value, "^[!-~]+$");
-    return from !== undefined;
-}
-
 /** Makes the error of a rejected login. Its text is always that of lua-resty-etcd 1.10; the reason is in `hint`. */
 function login_rejected(cause: EtcdError | undefined): EtcdError {
     const err = errors.local_error("login_failed", "authenticate refresh token fail", cause?.endpoint);
@@ -61,7 +47,7 @@ function finish(
     const [reply, err] = perform(core, rpcs.authenticate, request, { timeout, deadline, quiet: true, first });
     if (reply !== undefined) {
         const token = reply.body.get("token");
-        if (is_token(token)) {
+        if (tokens.is_token(token)) {
             return $multi(token);
         }
         return $multi(undefined, login_rejected(undefined));

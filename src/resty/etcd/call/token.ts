@@ -1,4 +1,5 @@
 import * as clock from "../base/clock";
+import * as dict_values from "../base/dict_values";
 import type { TokenCache, Core, LoginResult, Login } from "./client_state";
 import type { Choice } from "../endpoint/balancer";
 import type { Dict } from "../base/memory_dict";
@@ -10,6 +11,7 @@ import * as single_flight from "../base/single_flight";
 import type { Run } from "../base/single_flight";
 import * as timer_loop from "../base/timer_loop";
 
+const min = math.min;
 const now = clock.now;
 const find = string.find as StringFind;
 
@@ -22,6 +24,10 @@ const START_TIME = 1;
 const ERROR_GRACE = 0.02;
 /** Seconds in which all healthy members learn of a simple token, which is replicated through the raft log. */
 const SPREAD_TIME = 1;
+/** Longest accepted token in bytes. Simple tokens have some 20, a JWT about 1000. */
+const MAX_TOKEN = 16384;
+/** Longest time in front of a new token, in bytes. */
+const MAX_TIME_LENGTH = 32;
 /** Suffix of the shared dict key that exists while a token is new. */
 const NEW_SUFFIX = "|new";
 /** Seconds after which a login without a deadline counts as lost. */
@@ -76,21 +82,36 @@ function store(auth: TokenCache, fresh: string): void {
     const dict = auth.dict;
     if (dict !== undefined && fresh !== NO_TOKEN) {
         // with its monotonic end: a shared dict expires keys by the wall clock, which can be set back
-        dict.set(auth.dict_key + NEW_SUFFIX, string.format("%.3f %s", auth.new_until, fresh), SPREAD_TIME);
-        dict.set(auth.dict_key, fresh);
+        dict.safe_set(auth.dict_key + NEW_SUFFIX, string.format("%.3f %s", auth.new_until, fresh), SPREAD_TIME);
+        dict.safe_set(auth.dict_key, fresh); // evicts nothing: without room, each worker logs in itself
     }
+}
+
+/** Reports whether a value can be a token. It is sent as a header field: a line break in it would let others inject headers. */
+function is_token(value: unknown): value is string {
+    if (typeof value !== "string" || value.length > MAX_TOKEN) {
+        return false;
+    }
+    const [from] = find(value, "^[!-~]+$");
+    return from !== undefined;
+}
+
+/** Returns the token in a shared dict; nil if there is none. Another program can have written something else there. */
+function read_token(dict: Dict, key: string): string | undefined {
+    const value = dict_values.get_line(dict, key, MAX_TOKEN);
+    return is_token(value) ? value : undefined;
 }
 
 /** Loads the token of another worker from the shared dict, if this worker has none. */
 function load_shared(auth: TokenCache): void {
     const dict = auth.dict;
     if (dict !== undefined && auth.token === undefined) {
-        const [shared] = dict.get(auth.dict_key);
-        const [fresh] = dict.get(auth.dict_key + NEW_SUFFIX);
-        const [new_until, fresh_token] = string.match(tostring(fresh), "^(%S+) (.*)$");
-        auth.token = shared as string | undefined;
+        const shared = read_token(dict, auth.dict_key);
+        const fresh = dict_values.get_line(dict, auth.dict_key + NEW_SUFFIX, MAX_TOKEN + MAX_TIME_LENGTH);
+        const [new_until, fresh_token] = string.match(fresh ?? "", "^(%d+%.%d%d%d) (%S+)$");
+        auth.token = shared;
         auth.is_shared = shared !== undefined;
-        auth.new_until = fresh_token === shared ? (tonumber(new_until) ?? 0) : 0;
+        auth.new_until = fresh_token === shared ? min(tonumber(new_until) ?? 0, now() + SPREAD_TIME) : 0;
     }
 }
 
@@ -224,11 +245,10 @@ function invalidate(auth: TokenCache, old: string): void {
     }
     const dict = auth.dict;
     if (dict !== undefined) {
-        const [shared] = dict.get(auth.dict_key);
-        if (shared === old) {
+        if (read_token(dict, auth.dict_key) === old) {
             dict.delete(auth.dict_key);
         }
     }
 }
 
-export { create as new, invalidate, can_be_unknown_to_members, is_from_elsewhere, NO_TOKEN, share, token };
+export { create as new, invalidate, can_be_unknown_to_members, is_from_elsewhere, is_token, NO_TOKEN, share, token };

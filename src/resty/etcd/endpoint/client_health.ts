@@ -2,6 +2,7 @@ import * as backoff from "../base/backoff";
 import * as checks from "../base/checks";
 import type { OptionRule, OptionTable } from "../base/checks";
 import * as clock from "../base/clock";
+import * as dict_values from "../base/dict_values";
 import type { Endpoint } from "./endpoint";
 import type { Dict } from "../base/memory_dict";
 import type { Latency } from "./latency";
@@ -68,6 +69,8 @@ const PROBE = `${PREFIX}probe|`;
 
 /** Shortest time in seconds between two probes of ejected endpoints, for all clients of a worker together. */
 const MIN_PROBE_INTERVAL = 0.2;
+/** Longest ejection in seconds by a client with other options: an end after that is not of this driver. */
+const MAX_OTHER_EJECTION = 600;
 /** Seconds after which a probe lock expires, because the call that probes can be killed. */
 const PROBE_TIME = 5;
 /** Seconds after the last failure after which the state of an endpoint is removed; a wall clock set forward ends it earlier. */
@@ -133,20 +136,28 @@ function set_scope(health: Health, identity: string): void {
 }
 
 function fails_of(health: Health, host: string): number {
-    const [fails] = health.dict.get(key_of(health, FAILS, host));
-    return (fails as number | undefined) ?? 0;
+    return dict_values.get_integer(health.dict, key_of(health, FAILS, host)) ?? 0;
 }
 
 /** Reports whether the last probe of an endpoint is long enough ago: `n` ejected endpoints share the rate of probes. */
 function is_probe_due(host: string, n: number): boolean {
-    const [time] = probed_at.get(host);
-    return time === undefined || now() - (time as number) >= n * MIN_PROBE_INTERVAL;
+    const time = dict_values.get_number(probed_at, host);
+    return time === undefined || now() - time >= n * MIN_PROBE_INTERVAL;
+}
+
+/** Returns when the ejection of an endpoint ends; nil if it is not ejected. */
+function ejection_end_of(health: Health, host: string): number | undefined {
+    return dict_values.get_time(
+        health.dict,
+        key_of(health, EJECTED, host),
+        now(),
+        max(health.max_fail_timeout, MAX_OTHER_EJECTION),
+    );
 }
 
 /** Reports whether the ejection of an endpoint has not ended. */
 function is_ejected(health: Health, host: string): boolean {
-    const [ejection_end] = health.dict.get(key_of(health, EJECTED, host));
-    return ejection_end !== undefined && (ejection_end as number) > now();
+    return (ejection_end_of(health, host) ?? 0) > now();
 }
 
 /** Takes the probe lock of an endpoint if its ejection has ended; returns true if this call must probe it. */
@@ -156,11 +167,11 @@ function try_acquire_probe(health: Health, host: string, n: number): boolean {
     }
     const dict = health.dict;
     const time = now();
-    const [lock_end] = dict.get(key_of(health, PROBE, host));
-    if (lock_end !== undefined && (lock_end as number) <= time) {
-        dict.delete(key_of(health, PROBE, host)); // the wall clock was set back
+    const lock = key_of(health, PROBE, host);
+    if ((dict_values.get_time(dict, lock, time, PROBE_TIME) ?? 0) <= time) {
+        dict.delete(lock); // the wall clock was set back, or another program has written the key
     }
-    const [is_first] = dict.add(key_of(health, PROBE, host), time + PROBE_TIME, PROBE_TIME);
+    const [is_first] = dict.safe_add(lock, time + PROBE_TIME, PROBE_TIME);
     if (is_first) {
         probed_at.set(host, now(), FORGET_AFTER);
     }
@@ -179,12 +190,12 @@ function count_failure(health: Health, host: string, least: number): boolean {
     const dict = health.dict;
     const fails = max(fails_of(health, host) + 1, least);
     const kept_for = FORGET_AFTER + health.max_fail_timeout;
-    dict.set(key_of(health, FAILS, host), fails, kept_for);
+    dict.safe_set(key_of(health, FAILS, host), fails, kept_for); // evicts nothing: the dict can hold data of others
     if (fails < health.max_fails) {
         return false;
     }
     const seconds = backoff.exponential(health.fail_timeout, health.max_fail_timeout, fails - health.max_fails);
-    dict.set(key_of(health, EJECTED, host), now() + seconds, kept_for);
+    dict.safe_set(key_of(health, EJECTED, host), now() + seconds, kept_for);
     dict.delete(key_of(health, PROBE, host));
     return fails === health.max_fails;
 }
@@ -261,9 +272,8 @@ function pick_fail_open(health: Health, endpoints: readonly Endpoint[]): Endpoin
     for (const endpoint of endpoints) {
         const host = endpoint.http_host;
         if (is_host(host) && is_probe_due(host, endpoints.length)) {
-            const [ejection_end] = health.dict.get(key_of(health, EJECTED, host));
-            const [last_probe] = probed_at.get(host);
-            const rank = max((ejection_end as number | undefined) ?? 0, (last_probe as number | undefined) ?? 0);
+            const last_probe = dict_values.get_number(probed_at, host);
+            const rank = max(ejection_end_of(health, host) ?? 0, last_probe ?? 0);
             if (rank < lowest_rank) {
                 best = endpoint;
                 lowest_rank = rank;

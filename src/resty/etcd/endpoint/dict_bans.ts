@@ -1,4 +1,5 @@
 import * as clock from "../base/clock";
+import * as dict_values from "../base/dict_values";
 
 const now = clock.now;
 const max = math.max;
@@ -15,6 +16,8 @@ const UNHEALTHY = "unhealthy-";
 const END = "resty.etcd|end|";
 /** Seconds by which the end of a key outlasts the key: the wall clock can be set forward. */
 const EXTRA_EXPIRY = 86400;
+/** Maximum bytes of the text of an end: two times. */
+const MAX_END_LENGTH = 64;
 /** Largest difference in seconds between two ways to compute an expiry time: shared dicts round to milliseconds. */
 const MAX_ROUNDING = 0.01;
 
@@ -26,16 +29,16 @@ interface End {
 
 function set_end(dict: ngx.SharedDict, key: string, seconds: number): void {
     const text = string.format("%.3f %.3f", now() + seconds, ngx.now() + seconds);
-    dict.set(END + key, text, seconds + EXTRA_EXPIRY);
+    dict.safe_set(END + key, text, seconds + EXTRA_EXPIRY); // evicts nothing: the dict can hold data of others
 }
 
 function end_of(dict: ngx.SharedDict, key: string): End | undefined {
-    const [text] = dict.get(END + key);
-    if (typeof text !== "string") {
+    const text = dict_values.get_line(dict, END + key, MAX_END_LENGTH);
+    const [monotonic, wall] = string.match(text ?? "", "^(%d+%.%d%d%d) (%d+%.%d%d%d)$");
+    if (monotonic === undefined) {
         return undefined;
     }
-    const [monotonic, wall] = string.match(text, "^(%S+) (%S+)$");
-    return { monotonic: tonumber(monotonic) ?? 0, wall: tonumber(wall) ?? 0 };
+    return { monotonic: tonumber(monotonic)!, wall: tonumber(wall)! };
 }
 
 /** Reports whether a key exists after its end, because the wall clock was set back. False for keys of other programs. */
@@ -50,12 +53,12 @@ function is_overdue(dict: ngx.SharedDict, key: string, end: End): boolean {
 /** Reports whether an endpoint is banned. */
 function is_banned(dict: ngx.SharedDict, host: string): boolean {
     const key = UNHEALTHY + host;
-    const [flag] = dict.get(key);
+    const has_flag = dict_values.has(dict, key);
     const end = end_of(dict, key);
     if (end === undefined) {
-        return flag !== undefined;
+        return has_flag;
     }
-    if (flag === undefined) {
+    if (!has_flag) {
         // a program has removed the flag, unless the wall clock was set forward and has ended it early
         return end.monotonic > now() && end.wall <= ngx.now();
     }
@@ -76,9 +79,13 @@ function count_failure(dict: ngx.SharedDict, host: string, seconds: number): Res
     if (end !== undefined && is_overdue(dict, host, end)) {
         dict.delete(host);
     }
-    const [fails, err] = dict.incr(host, 1, 0, seconds);
+    if (dict_values.has(dict, host) && dict_values.get_number(dict, host) === undefined) {
+        dict.delete(host); // another program has written something else there
+    }
+    dict.safe_add(host, 0, seconds); // unlike `incr`, it evicts nothing
+    const fails = dict_values.increment(dict, host, 1);
     if (fails === undefined) {
-        return $multi(undefined, err ?? "no memory");
+        return $multi(undefined, "no memory");
     }
     if (fails === 1 && seconds > 0) {
         set_end(dict, host, seconds);
@@ -97,7 +104,7 @@ function ban(dict: ngx.SharedDict, host: string, seconds: number): boolean {
     const key = UNHEALTHY + host;
     const duration = max(seconds, 0.001); // an expiry of 0 means never
     set_end(dict, key, duration);
-    const [added] = dict.add(key, 1, duration);
+    const [added] = dict.safe_add(key, 1, duration);
     return added;
 }
 

@@ -1,3 +1,4 @@
+import * as dict_values from "../base/dict_values";
 import type { Dict } from "../base/memory_dict";
 import * as printable from "../base/printable";
 import type { Endpoint } from "./endpoint";
@@ -12,6 +13,8 @@ const PREFIX = "resty.etcd|error|";
 const KEPT_FOR = 600;
 /** Longest text in bytes. */
 const MAX_LENGTH = 500;
+/** Longest text that is read: `printable` marks a cut. */
+const MAX_STORED = 2 * MAX_LENGTH;
 /** Largest number of endpoints in a hint: one name can have hundreds of addresses. */
 const MAX_ENDPOINTS = 10;
 
@@ -26,8 +29,8 @@ function text_of(dict: Dict, endpoints: readonly Endpoint[]): string | undefined
     let more = 0;
     for (const endpoint of endpoints) {
         const host = endpoint.http_host as unknown;
-        const [text] = dict.get(PREFIX + tostring(host));
-        if (typeof text === "string") {
+        const text = dict_values.get_text(dict, PREFIX + tostring(host), MAX_STORED);
+        if (text !== undefined) {
             if (texts.length < MAX_ENDPOINTS) {
                 texts.push(printable.of(text, MAX_LENGTH));
             } else {

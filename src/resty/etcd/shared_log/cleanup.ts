@@ -11,6 +11,8 @@ const now = clock.now;
 
 /** Epochs before the last cleanup that are cleaned again: a writer that was stopped can have stored a chunk there since. */
 const REPEATED_EPOCHS = 16;
+/** Epochs that are removed in one call at most: the numbers in the dict can be those of another program. */
+const MAX_REMOVED = 8192;
 /** Epochs for which the link of a removed epoch is kept, so that a late writer cannot link its own epoch there. */
 const KEPT_LINKS = 4096;
 
@@ -24,9 +26,13 @@ function remove_epoch(log: Log, epoch: number, slice: TimeSlice): void {
     }
 }
 
-/** Returns the epoch before which all epochs were removed. */
-function removed_before(log: Log): number | undefined {
-    return logs.get_number(log, "swept");
+/**
+ * Returns the epoch before which all epochs were removed; 0 if that is not known.
+ * @param root the epoch whose base is in use, which was not removed
+ */
+function removed_before(log: Log, root: number): number {
+    const epoch = logs.get_number(log, "swept");
+    return epoch !== undefined && epoch <= root ? epoch : 0;
 }
 
 /** Returns when the base of an epoch was written, or nil if the epoch has no own base. */
@@ -40,7 +46,7 @@ function base_written_at(log: Log, epoch: number): number | undefined {
 
 /** Returns the newest base of at least this age: readers had as long to move on from the epochs before it. */
 function newest_base_of_age(log: Log, root: number, seconds: number): number | undefined {
-    const oldest = removed_before(log) ?? root;
+    const oldest = max(removed_before(log, root), root - MAX_REMOVED);
     const written_by = now() - seconds;
     for (const epoch of $range(root, oldest + 1, -1)) {
         const written_at = base_written_at(log, epoch);
@@ -53,7 +59,7 @@ function newest_base_of_age(log: Log, root: number, seconds: number): number | u
 
 /** Returns the oldest base before which something can be removed: those epochs are the least likely to have readers. */
 function oldest_removable_base(log: Log, root: number): number {
-    const oldest = removed_before(log) ?? root;
+    const oldest = max(removed_before(log, root), root - MAX_REMOVED);
     for (const epoch of $range(oldest + 1, root - 1)) {
         if (base_written_at(log, epoch) !== undefined) {
             return epoch;
@@ -64,16 +70,17 @@ function oldest_removable_base(log: Log, root: number): number {
 
 /** Reports whether there are epochs before `root` that were not removed yet. */
 function can_remove(log: Log, root: number): boolean {
-    return (removed_before(log) ?? root) < root;
+    return removed_before(log, root) < root;
 }
 
 /** Removes the epochs before `base`, the epoch of a base. */
 function remove_before(log: Log, base: number, slice: TimeSlice): void {
-    const removed = removed_before(log) ?? 0;
-    for (const epoch of $range(max(1, removed - REPEATED_EPOCHS), base - 1)) {
+    const removed = removed_before(log, base);
+    const first = max(1, base - MAX_REMOVED);
+    for (const epoch of $range(max(first, removed - REPEATED_EPOCHS), base - 1)) {
         remove_epoch(log, epoch, slice);
     }
-    for (const epoch of $range(max(1, removed - KEPT_LINKS), base - 1 - KEPT_LINKS)) {
+    for (const epoch of $range(max(first, removed - KEPT_LINKS), base - 1 - KEPT_LINKS)) {
         log.dict.delete(logs.key_of(log, epoch, "n"));
     }
     if (base > removed) {

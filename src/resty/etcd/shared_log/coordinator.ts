@@ -1,5 +1,6 @@
 import type { Semaphore } from "ngx.semaphore";
 import * as clock from "../base/clock";
+import * as dict_values from "../base/dict_values";
 import type { Mutable } from "../base/mutable";
 import * as errors from "../protocol/errors";
 import type { EtcdError } from "../protocol/errors";
@@ -109,7 +110,7 @@ function poll_head(coordinator: State): void {
     if (log === undefined) {
         return;
     }
-    const [value] = coordinator.dict.get(coordinator.head_key);
+    const value = dict_values.get_integer(coordinator.dict, coordinator.head_key);
     if (value === undefined) {
         // the tail was removed: continue at the root, which is a hint and can point to a removed epoch for a moment
         set_tail(coordinator, log, logs.get_number(log, "root") ?? 0);
@@ -188,12 +189,7 @@ function refresh_log(coordinator: State): void {
 
 /** Takes over from a dead writer, unless another worker is about to. */
 function try_take_over(coordinator: State, log: Log): void {
-    const announced_at = logs.get_number(log, "candidate");
-    if (announced_at === undefined) {
-        abandon_log(coordinator, log, undefined);
-        return;
-    }
-    if (now() - announced_at < CANDIDATE_TIME) {
+    if (now() - (logs.get_time(log, "candidate") ?? 0) < CANDIDATE_TIME) {
         return;
     }
     logs.set_number(log, "candidate", now());

@@ -1,4 +1,6 @@
 import * as clock from "../base/clock";
+import * as decimal from "../base/decimal";
+import * as dict_values from "../base/dict_values";
 import * as logs from "./log";
 import type { Log } from "./log";
 import * as records from "./records";
@@ -31,25 +33,35 @@ const now = clock.now;
 /** In the order in which `create_epoch` writes the fields. */
 const FIELDS = "^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d*)$";
 
-/** Returns an epoch's header, or nil if it is missing. */
+/** Maximum bytes of a header: eight numbers. */
+const MAX_SIZE = 256;
+
+/** Returns an epoch's header, or nil if it is missing or damaged. */
 function read(log: Log, epoch: number): StoredHeader | undefined {
-    const [value] = log.dict.get(logs.key_of(log, epoch, "s"));
-    if (typeof value !== "string") {
+    const value = dict_values.get_text(log.dict, logs.key_of(log, epoch, "s"), MAX_SIZE);
+    const [a, b, c, d, e, f, g, cluster_id] = match(value ?? "", FIELDS);
+    const revision = decimal.parse(a);
+    const root = decimal.parse(b);
+    const chunks = decimal.parse(c);
+    const base_bytes = decimal.parse(d);
+    const log_bytes = decimal.parse(e);
+    const history = decimal.parse(f);
+    const created_at = decimal.parse(g);
+    if (revision === undefined || root === undefined || chunks === undefined || base_bytes === undefined) {
         return undefined;
     }
-    const [revision, root, chunks, base_bytes, log_bytes, history, created_at, cluster_id] = match(value, FIELDS);
-    if (revision === undefined) {
+    if (log_bytes === undefined || history === undefined || created_at === undefined || root > epoch) {
         return undefined;
     }
     return {
-        revision: tonumber(revision)!,
-        root: tonumber(root)!,
-        chunks: tonumber(chunks)!,
-        base_bytes: tonumber(base_bytes)!,
-        log_bytes: tonumber(log_bytes)!,
-        history: tonumber(history)!,
+        revision,
+        root,
+        chunks,
+        base_bytes,
+        log_bytes,
+        history,
         cluster_id: logs.nil_if_empty(cluster_id),
-        created_at: tonumber(created_at)! / 1000,
+        created_at: created_at / 1000,
     };
 }
 

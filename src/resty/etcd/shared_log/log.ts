@@ -1,4 +1,6 @@
 import * as clock from "../base/clock";
+import * as decimal from "../base/decimal";
+import * as dict_values from "../base/dict_values";
 import * as random from "../base/random";
 import type { LogDict } from "./records";
 
@@ -61,6 +63,13 @@ const SEAL = 2 ** 42;
 /** Counters that a log has from its start. */
 const COUNTERS = ["root", "epochs", "broken", "swept", "candidate", "0h"];
 
+/** Maximum bytes of a link: three numbers and a reason. */
+const MAX_LINK_SIZE = 128;
+/** Seconds that a time of another worker can be later than now: a worker can be interrupted between two operations. */
+const CLOCK_TOLERANCE = 1;
+/** Maximum seconds before an abandoned log is replaced: a later time is not of this driver. */
+const MAX_RETRY_DELAY = 600;
+
 /** Key of the error of the worker that writes, see writer_error.ts. */
 const ERROR_KEY = "error";
 
@@ -71,9 +80,14 @@ function nil_if_empty(text: string | undefined): string | undefined {
     return text;
 }
 
+/** Returns a counter; nil if it is missing, or no longer one. */
 function get_number(log: Log, key: string): number | undefined {
-    const [value] = log.dict.get(log.name + key);
-    return value as number | undefined;
+    return dict_values.get_integer(log.dict, log.name + key);
+}
+
+/** Returns a time of the clock of all workers; nil if it is missing, or later than now. */
+function get_time(log: Log, key: string): number | undefined {
+    return dict_values.get_time(log.dict, log.name + key, now(), CLOCK_TOLERANCE);
 }
 
 /** Overwrites a number that exists. */
@@ -92,11 +106,8 @@ function log_with_id(dict: LogDict, namespace: string, id: number): Log {
 
 /** Returns the current log of a namespace, or nil if it has none. */
 function current(dict: LogDict, namespace: string): Log | undefined {
-    const [id] = dict.get(`${namespace}now`);
-    if (id === undefined) {
-        return undefined;
-    }
-    return log_with_id(dict, namespace, id as number);
+    const id = dict_values.get_integer(dict, `${namespace}now`);
+    return id !== undefined ? log_with_id(dict, namespace, id) : undefined;
 }
 
 function remove_counters(log: Log): void {
@@ -124,18 +135,20 @@ function create(dict: LogDict, namespace: string, broken: Log | undefined): Resu
         }
     }
     if (broken === undefined) {
-        const [ok] = dict.safe_add(`${namespace}now`, id);
-        if (!ok) {
+        const [ok, err] = dict.safe_add(`${namespace}now`, id);
+        const existing = ok ? undefined : current(dict, namespace);
+        if (existing !== undefined || err === "no memory") {
             remove_counters(log);
-            const existing = current(dict, namespace);
             if (existing === undefined) {
                 return $multi(undefined, "no memory");
             }
             return $multi(existing);
         }
-    } else {
-        dict.safe_set(`${namespace}now`, id);
+        if (ok) {
+            return $multi(log);
+        }
     }
+    dict.safe_set(`${namespace}now`, id); // also if another program has written something else there
     return $multi(log);
 }
 
@@ -163,8 +176,8 @@ function mark_broken(log: Log, retry_after: number): void {
 
 /** Returns the seconds until a broken log can be replaced. */
 function seconds_until_retry(dict: LogDict, namespace: string): number {
-    const [at] = dict.get(`${namespace}retry`);
-    return ((at as number | undefined) ?? 0) - now();
+    const time = now();
+    return (dict_values.get_time(dict, `${namespace}retry`, time, MAX_RETRY_DELAY) ?? 0) - time;
 }
 
 /** Returns the number of an epoch's last published chunk, or nil if the epoch is missing; and whether it is sealed. */
@@ -178,40 +191,43 @@ function head(log: Log, epoch: number): LuaMultiReturn<[position: number | undef
 
 /**
  * Publishes chunks that are stored.
- * @returns false if the epoch was sealed before, or is missing; and whether it is missing
+ * @param last number of the last of them: the head must be that afterwards
+ * @returns false if the epoch was sealed before, or its head is missing or wrong; and whether the latter is the case
  */
-function publish(log: Log, epoch: number, count: number): LuaMultiReturn<[ok: boolean, is_missing: boolean]> {
-    const [value] = log.dict.incr(key_of(log, epoch, "h"), count);
-    return $multi(value !== undefined && value < SEAL, value === undefined);
+function publish(
+    log: Log,
+    epoch: number,
+    count: number,
+    last: number,
+): LuaMultiReturn<[ok: boolean, is_lost: boolean]> {
+    const value = dict_values.increment(log.dict, key_of(log, epoch, "h"), count);
+    if (value !== undefined && value >= SEAL) {
+        return $multi(false, false);
+    }
+    return $multi(value === last, value !== last);
 }
 
 /** Ends an epoch: nothing is published in it any more. */
 function seal(log: Log, epoch: number): void {
-    log.dict.incr(key_of(log, epoch, "h"), SEAL);
+    dict_values.increment(log.dict, key_of(log, epoch, "h"), SEAL);
 }
 
 /** Returns the number of a new epoch; nil if the counter is missing. */
 function allocate_epoch(log: Log): number | undefined {
-    const [value] = log.dict.incr(`${log.name}epochs`, 1);
-    return value;
+    return dict_values.increment(log.dict, `${log.name}epochs`, 1);
 }
 
 /** Returns the link to an epoch's successor, or nil if none was written yet. */
 function link_of(log: Log, epoch: number): Link | undefined {
-    const [value] = log.dict.get(key_of(log, epoch, "n"));
-    if (typeof value !== "string") {
-        return undefined;
+    const value = dict_values.get_text(log.dict, key_of(log, epoch, "n"), MAX_LINK_SIZE);
+    const [to_text, at_text, skip_text, reason] = match(value ?? "", "^(%d+) (%d+) (%d+) (%l*)$");
+    const to = decimal.parse(to_text);
+    const at = decimal.parse(at_text);
+    const skip = decimal.parse(skip_text);
+    if (to === undefined || at === undefined || skip === undefined || to <= epoch) {
+        return undefined; // links lead forward: one that does not would be followed for ever
     }
-    const [to, at, skip, reason] = match(value, "^(%d+) (%d+) (%d+) (%l*)$");
-    if (to === undefined) {
-        return undefined;
-    }
-    return {
-        to: tonumber(to)!,
-        at: tonumber(at)!,
-        skip: tonumber(skip)!,
-        reason: nil_if_empty(reason),
-    };
+    return { to, at, skip, reason: nil_if_empty(reason) };
 }
 
 /**
@@ -234,7 +250,7 @@ function heartbeat(log: Log, epoch: number, last_received: number): void {
 
 /** Returns when a writer up to this epoch last received a response from etcd; 0 if none did. */
 function last_received_at(log: Log, epoch: number): number {
-    return get_number(log, `${epoch}c`) ?? 0;
+    return get_time(log, `${epoch}c`) ?? 0;
 }
 
 /** Records that an epoch's writer stops: another worker can take over without waiting for the heartbeat to age. */
@@ -244,7 +260,7 @@ function release(log: Log, epoch: number): void {
 
 /** Returns the seconds since the last heartbeat of an epoch's writer. */
 function seconds_since_heartbeat(log: Log, epoch: number): number {
-    return now() - (get_number(log, `${epoch}l`) ?? 0);
+    return now() - (get_time(log, `${epoch}l`) ?? 0);
 }
 
 /** Reports whether an epoch is sealed. */
@@ -267,6 +283,7 @@ export {
     delay_retry,
     forget_current,
     get_number,
+    get_time,
     head,
     heartbeat,
     is_broken,

@@ -1,3 +1,5 @@
+import * as decimal from "../base/decimal";
+import * as dict_values from "../base/dict_values";
 import * as time_slice from "../base/time_slice";
 import type { TimeSlice } from "../base/time_slice";
 
@@ -14,6 +16,8 @@ type LogDict = Pick<ngx.SharedDict, "get" | "safe_add" | "safe_set" | "incr" | "
  * find no contiguous room, and smaller ones make writing slower.
  */
 const CHUNK_SIZE = 16 * 1024 - 256;
+/** Maximum bytes of the header of a chunk. */
+const MAX_HEADER_SIZE = 128;
 /** Approximate size in bytes of a chunk in the dict, besides its payload. */
 const CHUNK_OVERHEAD = 200;
 
@@ -66,12 +70,17 @@ function read(dict: LogDict, prefix: string, first: number): StoredRecord | unde
     let number = first;
     const parts: string[] = [];
     while (true) {
-        const [value] = dict.get(`${prefix}${number}`);
-        if (typeof value !== "string") {
+        const value = dict_values.get_text(dict, `${prefix}${number}`, CHUNK_SIZE + MAX_HEADER_SIZE);
+        if (value === undefined) {
             return undefined;
         }
-        const [sum, own_number, is_last, revision, total, from] = match(value, CHUNK_HEADER);
-        if (from === undefined || tonumber(own_number) !== number || tonumber(sum, 16) !== crc32(sub(value, 9))) {
+        const [sum, own_number, is_last, revision_text, total_text, from] = match(value, CHUNK_HEADER);
+        if (from === undefined || decimal.parse(own_number) !== number || tonumber(sum, 16) !== crc32(sub(value, 9))) {
+            return undefined;
+        }
+        const revision = decimal.parse(revision_text);
+        const total = decimal.parse(total_text);
+        if (revision === undefined || total === undefined) {
             return undefined;
         }
         parts.push(sub(value, from as unknown as number));
@@ -79,8 +88,8 @@ function read(dict: LogDict, prefix: string, first: number): StoredRecord | unde
             return {
                 payload: parts.length === 1 ? parts[0]! : parts.join(""),
                 last: number,
-                revision: tonumber(revision)!,
-                total: tonumber(total)!,
+                revision,
+                total,
             };
         }
         number = number + 1;

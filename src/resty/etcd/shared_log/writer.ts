@@ -157,7 +157,7 @@ function publish_contact(writer: State): void {
 function heartbeat(writer: Writer): void {
     const log = writer.log;
     const [head, is_sealed] = logs.head(log, writer.epoch);
-    if (head === undefined) {
+    if (head === undefined || (!is_sealed && head !== writer.position)) {
         on_epoch_missing(writer);
     } else if (is_sealed) {
         stop(writer, "fenced");
@@ -252,7 +252,7 @@ function switch_epoch(
     if (!created) {
         return $multi(false, err);
     }
-    logs.publish(log, epoch, copied.position);
+    logs.publish(log, epoch, copied.position, copied.position);
     logs.heartbeat(log, epoch, writer.last_received_at);
     logs.seal(log, writer.epoch);
     const link = { to: epoch, at: writer.position, skip: copied.position, reason };
@@ -350,7 +350,7 @@ function append(writer: State, batch: Batch): void {
         const record = { payload, revision: batch.revision, total };
         const [last, err] = records.write(log.dict, logs.key_of(log, epoch, "r"), position + 1, record);
         if (last !== undefined) {
-            const [published, is_missing] = logs.publish(log, epoch, last - position);
+            const [published, is_missing] = logs.publish(log, epoch, last - position, last);
             if (is_missing) {
                 on_epoch_missing(writer);
                 return;

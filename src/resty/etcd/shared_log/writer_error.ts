@@ -1,5 +1,7 @@
 import type { EtcdError, LocalName } from "../protocol/errors";
 import * as errors from "../protocol/errors";
+import * as decimal from "../base/decimal";
+import * as dict_values from "../base/dict_values";
 import * as logs from "./log";
 import type { Log } from "./log";
 
@@ -25,8 +27,10 @@ function encode(err: EtcdError | undefined): string {
 
 /** Returns the error of a value; nil if it holds none. */
 function decode(value: string): EtcdError | undefined {
-    const [name, code, http_status, padded] = match(value, "^(%S+) (%d+) (%d+) (.*)$");
-    if (name === undefined) {
+    const [name, code_text, http_status_text, padded] = match(value, "^(%l[%l_]*) (%d+) (%d+) (.*)$");
+    const code = decimal.parse(code_text);
+    const http_status = decimal.parse(http_status_text);
+    if (code === undefined || http_status === undefined) {
         return undefined;
     }
     let last = padded!.length;
@@ -34,11 +38,11 @@ function decode(value: string): EtcdError | undefined {
         last = last - 1;
     }
     const err = errors.local_error(name as LocalName, sub(padded!, 1, last));
-    if (code !== "0") {
-        err.code = tonumber(code)!;
+    if (code !== 0) {
+        err.code = code;
     }
-    if (http_status !== "0") {
-        err.http_status = tonumber(http_status)!;
+    if (http_status !== 0) {
+        err.http_status = http_status;
     }
     return err;
 }
@@ -55,8 +59,7 @@ function publish(log: Log, value: string): void {
 
 /** Returns the value that the writer has published. */
 function read(log: Log): string {
-    const [value] = log.dict.get(log.name + logs.ERROR_KEY);
-    return typeof value === "string" ? value : NONE;
+    return dict_values.get_text(log.dict, log.name + logs.ERROR_KEY, SIZE) ?? NONE;
 }
 
 export { NONE, decode, encode, publish, read, reserve };
