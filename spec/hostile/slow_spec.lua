@@ -145,7 +145,7 @@ describe("call", function()
         { "trailers", "bad_reply", function() return fake.CHUNKED .. fake.chunk("{}") .. "0\r\n" .. ("A: b\r\n"):rep(ten / 6) end },
         { "JSON nested too deep", "bad_reply", function() return fake.reply(("["):rep(ten)) end },
         { "a string without an end", "bad_reply", function() return fake.reply('{"kvs":"' .. ("x"):rep(ten)) end },
-        { "an unknown field", nil, function() return fake.reply('{"x":"' .. ("x"):rep(ten) .. '"}') end },
+        { "an unknown field", nil, function() return fake.reply('{"header":{"revision":"10"},"x":"' .. ("x"):rep(ten) .. '"}') end },
         { "a body that ends too early", "connection_lost", function() return HEAD .. "Content-Length: 60000000\r\n\r\n" .. ("x"):rep(ten) end },
         { "a Content-Length above the limit", "response_too_large", function() return HEAD .. "Content-Length: 999999999999\r\n\r\n" .. ("x"):rep(ten) end },
         { "a line of a watch", "watch", function() return fake.CHUNKED .. fake.chunk(garble.event(5, ',"created":true') .. ("x"):rep(ten)) end },
