@@ -80,7 +80,7 @@ describe("failed method", function()
             host = { http_host = "nothing" },
             key = { ssl_cert_path = "c" },
             resolve = { resolve = { nonsense = 1 } },
-            transport = { transport = "grpc" },
+            transport = { transport = "carrier pigeon" },
         } do
             assert.equal("bad_request", assert_failed(name, etcd.new(opts)).name)
         end
