@@ -1,6 +1,7 @@
 -- A client certificate that is replaced on disk while the client is in use.
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
+local process = require "fault.process"
 
 local function copy(from, to)
     local source = assert(io.open(from, "rb"))
@@ -52,6 +53,35 @@ describe("client certificate on disk", function()
         expire_check()
         assert.is_nil((cli:get("k"))) -- etcd does not trust this certificate
         install("client")
+        expire_check()
+        assert.equal(200, assert(cli:get("k")).status)
+    end)
+
+    it("is read through links, and again when the folder behind them is replaced, as secrets of Kubernetes are", function()
+        local mount = os.tmpname()
+        os.remove(mount)
+        finally(function() process.run("rm", "-rf", mount) end)
+        local function publish(name, folder)
+            assert(process.run("mkdir", "-p", mount .. "/" .. folder))
+            copy(bed.certs[name], mount .. "/" .. folder .. "/tls.crt")
+            copy(bed.certs[name .. "_key"], mount .. "/" .. folder .. "/tls.key")
+            assert(process.run("chmod", "-R", "a-w,a+rX", mount .. "/" .. folder))
+            assert(process.run("ln", "-s", folder, mount .. "/..data_tmp"))
+            assert(process.run("mv", "-T", mount .. "/..data_tmp", mount .. "/..data"))
+        end
+        publish("client", "..2026_1")
+        for _, name in ipairs { "tls.crt", "tls.key" } do
+            assert(process.run("ln", "-s", "..data/" .. name, mount .. "/" .. name))
+        end
+        cli = assert(bed.new {
+            http_host = bed.mtls.http, sni = "localhost", ssl_cert_path = mount .. "/tls.crt", ssl_key_path = mount .. "/tls.key",
+            keepalive_timeout = 0,
+        })
+        assert.equal(200, assert(cli:get("k")).status)
+        publish("other_client", "..2026_2")
+        expire_check()
+        assert.is_nil((cli:get("k"))) -- etcd does not trust this certificate
+        publish("client", "..2026_3")
         expire_check()
         assert.equal(200, assert(cli:get("k")).status)
     end)

@@ -16,48 +16,40 @@ function folder_of(path: string): string {
     return folder === "" ? "/" : folder;
 }
 
-/** Returns the mode of the folder of a file if more users than its owner, as bits in `writers`, can replace the file. */
-function shared_folder_mode(path: string, writers: number[]): string | undefined {
-    const folder = file_status.of_folder(folder_of(path));
-    if (folder === undefined || file_status.has_permission(folder, STICKY)) {
-        return undefined;
-    }
-    for (const writer of writers) {
-        if (file_status.has_permission(folder, writer)) {
-            return file_status.permissions_of(folder);
-        }
-    }
-    return undefined;
-}
-
 /** Warns once if the group of the folder of a file, or everyone, can replace the file. */
 function warn_if_folder_is_shared(path: string): void {
-    const mode = shared_folder_mode(path, [GROUP_WRITE, OTHERS_WRITE]);
-    if (mode !== undefined) {
+    const folder = file_status.of_folder(folder_of(path));
+    if (folder === undefined || file_status.has_permission(folder, STICKY)) {
+        return;
+    }
+    if (file_status.has_permission(folder, GROUP_WRITE) || file_status.has_permission(folder, OTHERS_WRITE)) {
+        const mode = file_status.permissions_of(folder);
         warn_once.warn("snapshot", `other users can remove or replace the file: its folder has mode ${mode}: ${path}`);
     }
 }
 
 /**
- * Checks that only root and the user of this process can have written an open file. Without statx, no owner is known, and
- * the file is used.
+ * Checks that only root and the user of this process can have written an open file, or a group that one of them has
+ * permitted to write it. Who can write its folder does not matter: a file that another user puts there belongs to that
+ * user. An `emptyDir` of Kubernetes has mode 0777. Without statx, no owner is known, and the file is used.
  * @returns an error text, or nil
  */
 function check_trusted(path: string, file: OpenFile): Problem {
-    const folder_mode = shared_folder_mode(path, [OTHERS_WRITE]);
-    if (folder_mode !== undefined) {
-        return `others can replace the file: its folder has mode ${folder_mode}`;
-    }
     const status = file_status.of_file(file);
     if (status === undefined) {
         warn_once.warn("snapshot", "owner and mode of files are not checked: this system has no statx");
         return undefined;
     }
-    if (file_status.has_permission(status, GROUP_WRITE) || file_status.has_permission(status, OTHERS_WRITE)) {
-        return `others can write the file: it has mode ${file_status.permissions_of(status)}`;
-    }
     if (!file_status.is_owner_trusted(status)) {
         return `the file belongs to another user: uid ${string.format("%d", status.uid)}`;
+    }
+    if (file_status.has_permission(status, OTHERS_WRITE)) {
+        return `others can write the file: it has mode ${file_status.permissions_of(status)}`;
+    }
+    if (file_status.has_permission(status, GROUP_WRITE)) {
+        // Kubernetes with `fsGroup` adds this permission to all files of a volume when it is mounted
+        const mode = file_status.permissions_of(status);
+        warn_once.warn("snapshot", `its group can write the file, which is used: it has mode ${mode}: ${path}`);
     }
     return undefined;
 }
