@@ -50,7 +50,7 @@ describe("long text #alone", function()
         end,
         ["long reply"] = function(text)
             local schema = require "resty.etcd.protocol.schema"
-            return require("resty.etcd.transport.gateway.chunked_json").decode(schema.RangeResponse, text, nil, { max_size = 2 ^ 26 })
+            return require("resty.etcd.transport.gateway.chunked_json").decode(schema.RangeResponse, text, nil, { max_response_size = 2 ^ 26 })
         end,
         ["PEM file"] = function(text) return require("resty.etcd.transport.tls.pem").check(text, "PRIVATE KEY") end,
         ["error of a handshake"] = require("resty.etcd.transport.tls.handshake").reason_of,

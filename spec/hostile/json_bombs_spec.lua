@@ -90,7 +90,7 @@ local function measure(message, text)
         sleep(seconds)
         since = os.clock()
     end
-    local ok, json, bad, failure = pcall(chunked_json.decode, message, text, nil, { max_size = SIZE, deadline = clock.now() + 600 })
+    local ok, json, bad, failure = pcall(chunked_json.decode, message, text, nil, { max_response_size = SIZE, deadline = clock.now() + 600 })
     stop()
     ngx.sleep = sleep -- luacheck: ignore 122
     assert(ok, json)

@@ -13,7 +13,7 @@ local SEED = tonumber(os.getenv("SEED")) or ngx.time()
 local CASES = 400 * (tonumber(os.getenv("SOAK")) or 1)
 -- Longest part of a list in bytes that is decoded without a yield: a part and the rest of an item.
 local PART = 4096
-local LIMITS = { max_size = 64 * 1024 * 1024 }
+local LIMITS = { max_response_size = 64 * 1024 * 1024 }
 
 local decode = cjson.decode
 local lengths = {}

@@ -56,12 +56,10 @@ local MIN_CONNECT_SHARE = 1
 ---@field deadline number? Nil for none.
 ---@field timeout number Seconds, as the caller gave it.
 ---@field stream resty.etcd.call.attempt.StreamOptions? Nil for a call with a single reply.
----@field prefer string? As in the options.
+---@field options (resty.etcd.call.attempt.CallOptions|resty.etcd.call.attempt.StreamOptions)? As the caller gave them. Fields of them are not copied: with more than 16 fields, the table of a call is twice as large.
 ---@field first resty.etcd.endpoint.balancer.Choice?
 ---@field at resty.etcd.endpoint.endpoint.Endpoint? The only endpoint of the call; nil if the balancer chooses one for each attempt.
----@field on_retry (fun(rpc: string, err: resty.etcd.protocol.errors.EtcdError))?
 ---@field max_response_size number
----@field progress resty.etcd.transport.transport.AttemptProgress?
 ---@field retry_state resty.etcd.call.retry_state.RetryState
 ---@field seen_revision number With `monotonic`: the revision that the client had seen when the call began, and its cluster.
 ---@field seen_cluster string?
@@ -107,28 +105,38 @@ local function new_attempt(call, endpoint, token, started, others)
             response_deadline = started + left / 2
         end
     end
-    local ____endpoint_1 = endpoint
-    local ____is_repeatable_2 = is_repeatable
+    local ____endpoint_3 = endpoint
+    local ____is_repeatable_4 = is_repeatable
     local ____temp_0
     if token ~= tokens.NO_TOKEN then
         ____temp_0 = token
     else
         ____temp_0 = nil
     end
+    local ____temp_5 = token ~= nil and retry_state.can_survive_rejection(call.retry_state, token)
+    local ____call_core_unix_socket_proxy_6 = call.core.unix_socket_proxy
+    local ____started_7 = started
+    local ____response_deadline_8 = response_deadline
+    local ____connect_deadline_9 = connect_deadline
+    local ____handshake_deadline_10 = handshake_deadline
+    local ____call_max_response_size_11 = call.max_response_size
+    local ____temp_12 = stream == nil
+    local ____temp_13 = stream ~= nil and stream.require_leader == true
+    local ____opt_1 = call.options
     return {
-        endpoint = ____endpoint_1,
-        is_repeatable = ____is_repeatable_2,
+        endpoint = ____endpoint_3,
+        is_repeatable = ____is_repeatable_4,
         token = ____temp_0,
-        can_survive_rejection = token ~= nil and retry_state.can_survive_rejection(call.retry_state, token),
-        unix_proxy = call.core.unix_socket_proxy,
-        started = started,
-        deadline = response_deadline,
-        connect_deadline = connect_deadline,
-        handshake_deadline = handshake_deadline,
-        max_response_size = call.max_response_size,
-        send_timeout_header = stream == nil,
-        require_leader = stream ~= nil and stream.require_leader == true,
-        progress = call.progress,
+        can_survive_rejection = ____temp_5,
+        unix_proxy = ____call_core_unix_socket_proxy_6,
+        started = ____started_7,
+        deadline = ____response_deadline_8,
+        connect_deadline = ____connect_deadline_9,
+        handshake_deadline = ____handshake_deadline_10,
+        max_response_size = ____call_max_response_size_11,
+        send_timeout_header = ____temp_12,
+        require_leader = ____temp_13,
+        progress = ____opt_1 and ____opt_1.progress,
         received = 0
     }
 end
@@ -137,23 +145,24 @@ end
 ---@param call resty.etcd.call.attempt.Call
 ---@return resty.etcd.endpoint.endpoint.Endpoint?
 local function next_endpoint(call)
-    local ____call_3 = call
-    local at = ____call_3.at
-    local first = ____call_3.first
-    local state = ____call_3.retry_state
+    local ____call_14 = call
+    local at = ____call_14.at
+    local first = ____call_14.first
+    local state = ____call_14.retry_state
     if at ~= nil then
         return at
     end
     if first ~= nil and state.attempts == 0 then
         return first.endpoint
     end
-    local ____temp_4
+    local ____temp_17
     if state.last_error == nil then
-        ____temp_4 = call.prefer
+        local ____opt_15 = call.options
+        ____temp_17 = ____opt_15 and ____opt_15.prefer
     else
-        ____temp_4 = nil
+        ____temp_17 = nil
     end
-    local prefer = ____temp_4
+    local prefer = ____temp_17
     local endpoint = balancer.choose_endpoint(call.core, state.tried, call.deadline, prefer)
     return endpoint
 end
@@ -292,9 +301,9 @@ local function unary_at(call, attempt)
     local floor = core.revision_floor
     if floor ~= nil and call.rpc.method ~= rpcs.status.method then
         local is_read = call.semantics == "read"
-        local ____call_5 = call
-        local seen_revision = ____call_5.seen_revision
-        local seen_cluster = ____call_5.seen_cluster
+        local ____call_18 = call
+        local seen_revision = ____call_18.seen_revision
+        local seen_cluster = ____call_18.seen_cluster
         local http_host = attempt.endpoint.http_host
         local stale = monotonic.check(
             floor,

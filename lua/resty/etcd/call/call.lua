@@ -37,8 +37,10 @@ end
 ---@param call resty.etcd.call.attempt.Call
 ---@param err resty.etcd.protocol.errors.EtcdError
 local function log_retry(call, err)
-    if call.on_retry ~= nil then
-        call.on_retry(
+    local ____opt_0 = call.options
+    local on_retry = ____opt_0 and ____opt_0.on_retry
+    if on_retry ~= nil then
+        on_retry(
             rpcs.name_of(call.rpc),
             err
         )
@@ -168,12 +170,10 @@ local function start(core, rpc, request, timeout, options, stream)
         deadline = deadline,
         timeout = timeout,
         stream = stream,
-        prefer = options and options.prefer or stream and stream.prefer,
+        options = options or stream,
         first = first,
         at = at,
-        on_retry = options and options.on_retry or stream and stream.on_retry,
         max_response_size = options and options.max_response_size or core.max_response_size,
-        progress = options and options.progress or stream and stream.progress,
         retry_state = retry_state.new(core, deadline, is_linearizable, at ~= nil),
         seen_revision = seen_revision,
         seen_cluster = seen_cluster,
@@ -247,9 +247,9 @@ local function open(core, rpc, request, options)
     if stream == nil then
         return nil, err, error_reply
     end
-    local ____opt_34 = core.sync_plan
-    if ____opt_34 ~= nil then
-        ____opt_34.start_loop(core)
+    local ____opt_24 = core.sync_plan
+    if ____opt_24 ~= nil then
+        ____opt_24.start_loop(core)
     end
     return stream
 end

@@ -21,7 +21,10 @@ local function lacks_key(kv)
 end
 
 local function has_kv_without_key(kvs, slice)
-    for ____, kv in ipairs(kvs or ({})) do
+    if kvs == nil then
+        return false
+    end
+    for ____, kv in ipairs(kvs) do
         if lacks_key(kv) then
             return true
         end
@@ -50,14 +53,14 @@ end
 --- Reports whether a kv in a reply has no key. Fields that the schema of the reply does not contain are not looked at.
 ---@param rpc resty.etcd.protocol.rpc.Rpc
 ---@param body any
----@param slice resty.etcd.base.time_slice.TimeSlice
 ---@return boolean
-local function has_incomplete_kv(rpc, body, slice)
-    if rpc == rpcs.range then
-        return has_kv_without_key(body.kvs, slice)
-    end
+local function has_incomplete_kv(rpc, body)
     if rpc == rpcs.put then
         return lacks_key(body.prev_kv)
+    end
+    local slice = time_slice.start()
+    if rpc == rpcs.range then
+        return has_kv_without_key(body.kvs, slice)
     end
     if rpc == rpcs.delete_range then
         return has_kv_without_key(body.prev_kvs, slice)
@@ -90,11 +93,7 @@ local function problem_of(rpc, body)
     if not has_revision(body) and not is_read_without_header(rpc, body) then
         return "malformed reply: response header without revision"
     end
-    if has_incomplete_kv(
-        rpc,
-        body,
-        time_slice.start()
-    ) then
+    if has_incomplete_kv(rpc, body) then
         return "malformed reply: key-value pair without key"
     end
     return nil

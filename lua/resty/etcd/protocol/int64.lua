@@ -3,7 +3,7 @@ local _M = {}
 local format = string.format
 local match = string.match
 local floor = math.floor
-local find = string.find
+local byte = string.byte
 
 --- The greatest integer that is exact as a Lua number: 2^53 is also what 2^53 + 1 is rounded to.
 local EXACT = 2 ^ 53 - 1
@@ -17,6 +17,11 @@ local MAX_UNSIGNED_DIGITS = "18446744073709551615"
 
 --- Length up to which digits are in the range of both types.
 local SHORT = 18
+
+--- Bytes of digits.
+local ZERO = 48
+local ONE = 49
+local NINE = 57
 
 --- Reports whether a number is at most a limit; both are digits without leading zeros.
 ---@param digits string
@@ -64,6 +69,24 @@ local function to_text(value)
     return #text <= 20 and is_int64(text) and text or nil
 end
 
+--- Reports whether a text is a positive integer of at most `SHORT` digits without leading zeros. This runs for every key:
+--- LuaJIT compiles the loop, but no function with a pattern.
+---@param text string
+---@return boolean
+local function is_short(text)
+    local first = byte(text, 1)
+    if first == nil or first < ONE or first > NINE or #text > SHORT then
+        return false
+    end
+    for i = 2, #text do
+        local digit = byte(text, i)
+        if digit < ZERO or digit > NINE then
+            return false
+        end
+    end
+    return true
+end
+
 --- As `read`, for text that is not short.
 ---@param text string
 ---@param is_signed boolean
@@ -89,8 +112,7 @@ end
 ---@return string? # nil for anything else
 local function read(value, is_signed)
     if type(value) == "string" then
-        local short = find(value, "^[1-9]%d*$")
-        return short ~= nil and #value <= SHORT and value or read_long(value, is_signed)
+        return is_short(value) and value or read_long(value, is_signed)
     end
     local ____temp_0
     if type(value) == "number" then

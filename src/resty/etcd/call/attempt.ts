@@ -93,14 +93,12 @@ interface Call {
     readonly timeout: number;
     /** Nil for a call with a single reply. */
     readonly stream: StreamOptions | undefined;
-    /** As in the options. */
-    readonly prefer: string | undefined;
+    /** As the caller gave them. Fields of them are not copied: with more than 16 fields, the table of a call is twice as large. */
+    readonly options: CallOptions | StreamOptions | undefined;
     readonly first: Choice | undefined;
     /** The only endpoint of the call; nil if the balancer chooses one for each attempt. */
     readonly at: Endpoint | undefined;
-    readonly on_retry: OnRetry | undefined;
     readonly max_response_size: number;
-    readonly progress: AttemptProgress | undefined;
     readonly retry_state: RetryState;
     /** With `monotonic`: the revision that the client had seen when the call began, and its cluster. */
     readonly seen_revision: number;
@@ -161,7 +159,7 @@ function new_attempt(
         max_response_size: call.max_response_size,
         send_timeout_header: stream === undefined,
         require_leader: stream !== undefined && stream.require_leader === true,
-        progress: call.progress,
+        progress: call.options?.progress,
         received: 0,
     };
 }
@@ -175,7 +173,7 @@ function next_endpoint(call: Call): Endpoint | undefined {
     if (first !== undefined && state.attempts === 0) {
         return first.endpoint;
     }
-    const prefer = state.last_error === undefined ? call.prefer : undefined;
+    const prefer = state.last_error === undefined ? call.options?.prefer : undefined;
     const [endpoint] = balancer.choose_endpoint(call.core, state.tried, call.deadline, prefer);
     return endpoint;
 }

@@ -38,8 +38,9 @@ function get_token(call: Call): LuaMultiReturn<[token: string | undefined, err?:
 
 /** Logs that a call continues at another endpoint. Programs search for the line of calls without `on_retry`. */
 function log_retry(call: Call, err: EtcdError): void {
-    if (call.on_retry !== undefined) {
-        call.on_retry(rpcs.name_of(call.rpc), err);
+    const on_retry = call.options?.on_retry;
+    if (on_retry !== undefined) {
+        on_retry(rpcs.name_of(call.rpc), err);
     } else {
         ngx.log(ngx.WARN, errors.to_text(err), ". Retrying");
     }
@@ -155,12 +156,10 @@ function start(
         deadline,
         timeout,
         stream,
-        prefer: options?.prefer ?? stream?.prefer,
+        options: options ?? stream,
         first,
         at,
-        on_retry: options?.on_retry ?? stream?.on_retry,
         max_response_size: options?.max_response_size ?? core.max_response_size,
-        progress: options?.progress ?? stream?.progress,
         retry_state: retry_state.new(core, deadline, is_linearizable, at !== undefined),
         seen_revision,
         seen_cluster,

@@ -38,7 +38,10 @@ function lacks_key(kv: Kv | undefined): boolean {
 }
 
 function has_kv_without_key(kvs: readonly Kv[] | undefined, slice: TimeSlice): boolean {
-    for (const kv of kvs ?? []) {
+    if (kvs === undefined) {
+        return false;
+    }
+    for (const kv of kvs) {
         if (lacks_key(kv)) {
             return true;
         }
@@ -63,12 +66,13 @@ function has_response_without_key(txn: TxnReply, slice: TimeSlice): boolean {
 }
 
 /** Reports whether a kv in a reply has no key. Fields that the schema of the reply does not contain are not looked at. */
-function has_incomplete_kv(rpc: Rpc, body: unknown, slice: TimeSlice): boolean {
-    if (rpc === rpcs.range) {
-        return has_kv_without_key((body as RangeReply).kvs, slice);
-    }
+function has_incomplete_kv(rpc: Rpc, body: unknown): boolean {
     if (rpc === rpcs.put) {
         return lacks_key((body as PutReply).prev_kv);
+    }
+    const slice = time_slice.start();
+    if (rpc === rpcs.range) {
+        return has_kv_without_key((body as RangeReply).kvs, slice);
     }
     if (rpc === rpcs.delete_range) {
         return has_kv_without_key((body as DeleteReply).prev_kvs, slice);
@@ -97,7 +101,7 @@ function problem_of(rpc: Rpc, body: Message): Problem {
     if (!has_revision(body) && !is_read_without_header(rpc, body)) {
         return "malformed reply: response header without revision";
     }
-    if (has_incomplete_kv(rpc, body, time_slice.start())) {
+    if (has_incomplete_kv(rpc, body)) {
         return "malformed reply: key-value pair without key";
     }
     return undefined;

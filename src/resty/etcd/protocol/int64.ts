@@ -1,7 +1,7 @@
 const format = string.format;
 const match = string.match;
 const floor = math.floor;
-const find = string.find as StringFind;
+const byte = string.byte;
 
 /** The greatest integer that is exact as a Lua number: 2^53 is also what 2^53 + 1 is rounded to. */
 const EXACT = 2 ** 53 - 1;
@@ -13,6 +13,11 @@ const MAX_DIGITS = "9223372036854775807";
 const MAX_UNSIGNED_DIGITS = "18446744073709551615";
 /** Length up to which digits are in the range of both types. */
 const SHORT = 18;
+
+/** Bytes of digits. */
+const ZERO = 48;
+const ONE = 49;
+const NINE = 57;
 
 /** Reports whether a number is at most a limit; both are digits without leading zeros. */
 function is_within(digits: string, limit: string): boolean {
@@ -49,6 +54,24 @@ function to_text(value: unknown): string | undefined {
     return text.length <= 20 && is_int64(text) ? text : undefined;
 }
 
+/**
+ * Reports whether a text is a positive integer of at most `SHORT` digits without leading zeros. This runs for every key:
+ * LuaJIT compiles the loop, but no function with a pattern.
+ */
+function is_short(text: string): boolean {
+    const first = byte(text, 1) as number | undefined;
+    if (first === undefined || first < ONE || first > NINE || text.length > SHORT) {
+        return false;
+    }
+    for (const i of $range(2, text.length)) {
+        const digit = byte(text, i);
+        if (digit < ZERO || digit > NINE) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /** As `read`, for text that is not short. */
 function read_long(text: string, is_signed: boolean): string | undefined {
     if (text.length > MAX_UNSIGNED_DIGITS.length) {
@@ -72,9 +95,7 @@ function read_long(text: string, is_signed: boolean): string | undefined {
  */
 function read(value: unknown, is_signed: boolean): string | undefined {
     if (typeof value === "string") {
-        // this runs for every key
-        const [short] = find(value, "^[1-9]%d*$");
-        return short !== undefined && value.length <= SHORT ? value : read_long(value, is_signed);
+        return is_short(value) ? value : read_long(value, is_signed);
     }
     const text = typeof value === "number" ? to_text(value) : undefined;
     return text !== undefined ? read_long(text, is_signed) : undefined;

@@ -35,7 +35,7 @@ local BASE64_PIECE = 1024 * 1024
 --- Bounds for decoding one text.
 ---@class resty.etcd.transport.gateway.chunked_json.Limits
 ---@field deadline number? Nil for none.
----@field max_size number Bytes of the longest response.
+---@field max_response_size number Bytes of the longest response.
 
 --- A long text that is being decoded.
 ---@class resty.etcd.transport.gateway.chunked_json.Reader
@@ -370,7 +370,7 @@ local function decode_in_parts(message, text, envelope, limits)
         text = text,
         slice = time_slice.start(),
         deadline = limits.deadline,
-        values_left = limits.max_size / BYTES_PER_VALUE,
+        values_left = limits.max_response_size / BYTES_PER_VALUE,
         bad = nil,
         failure = nil
     }

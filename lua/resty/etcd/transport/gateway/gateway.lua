@@ -129,10 +129,9 @@ end
 ---@return resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure? err
 local function decode_body(rpc, text, attempt)
     local token = attempt.token
-    local limits = {deadline = attempt.deadline, max_size = attempt.max_response_size}
     if rpc.stream == true then
         local line = string.match(text, "^[^\n]*")
-        local message, failure = gateway_stream.decode_line(rpc, line or "", token, limits)
+        local message, failure = gateway_stream.decode_line(rpc, line or "", token, attempt)
         if message ~= nil then
             return message
         end
@@ -140,7 +139,7 @@ local function decode_body(rpc, text, attempt)
             return nil, failure
         end
     else
-        local json, bad, failure = chunked_json.decode(rpc.reply, text, nil, limits)
+        local json, bad, failure = chunked_json.decode(rpc.reply, text, nil, attempt)
         if failure ~= nil then
             return nil, failure
         end

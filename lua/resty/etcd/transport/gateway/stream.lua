@@ -27,7 +27,8 @@ local CLOSED = failures.local_failure("closed", "closed", true)
 ---@field text string Bytes of the body; those before `at` are consumed.
 ---@field at number
 ---@field parts resty.etcd.base.byte_parts.ByteParts Beginning of a line whose end has not arrived.
----@field max_size number Bytes of the longest line, which is one message.
+---@field max_response_size number Bytes of the longest line, which is one message.
+---@field deadline number? Time by which the message that is being received must be complete; nil for none. Read as `Limits` of the decoder.
 ---@field undecoded string? A long line that is being decoded. Kept here, because the light thread that decodes it can be killed.
 ---@field ended (resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure)? Why the stream has ended; nil while it is open.
 ---@field ahead (resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure)? Failure found by `peek` or `try_recv`, not yet returned.
@@ -122,14 +123,6 @@ local function decode_line(rpc, line, token, limits)
     return result
 end
 
---- Returns the bounds for decoding a line of the stream.
----@param stream resty.etcd.transport.gateway.stream.Fields
----@param deadline number?
----@return resty.etcd.transport.gateway.chunked_json.Limits
-local function limits_of(stream, deadline)
-    return {deadline = deadline, max_size = stream.max_size}
-end
-
 local function end_with(stream, failure)
     stream.ended = failure
     stream.body:close()
@@ -155,6 +148,7 @@ local function try_recv(self)
     if peeked ~= nil then
         return peeked
     end
+    self.deadline = nil
     while self.ended == nil and self.ahead == nil do
         local line = take_line(self)
         if line == nil then
@@ -167,12 +161,7 @@ local function try_recv(self)
             self.undecoded = line
             return nil
         else
-            local message, err = decode_line(
-                self.rpc,
-                line,
-                self.token,
-                limits_of(self, nil)
-            )
+            local message, err = decode_line(self.rpc, line, self.token, self)
             if message ~= nil then
                 return message
             end
@@ -184,19 +173,13 @@ end
 
 --- Ends the stream with the body. Old gateways write the last error without a line break, so an open line is decoded.
 ---@param stream resty.etcd.transport.gateway.stream.Fields
----@param deadline number?
 ---@return table? message
 ---@return (resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure)? failure
-local function finish(stream, deadline)
+local function finish(stream)
     local rest = byte_parts.join(stream.parts)
     stream.parts = byte_parts.new()
     end_with(stream, CLOSED)
-    return decode_line(
-        stream.rpc,
-        rest,
-        stream.token,
-        limits_of(stream, deadline)
-    )
+    return decode_line(stream.rpc, rest, stream.token, stream)
 end
 
 --- Returns the next message.
@@ -210,6 +193,7 @@ local function receive(stream, timeout, deadline)
     if peeked ~= nil then
         return peeked
     end
+    stream.deadline = deadline
     local slice = time_slice.start()
     while true do
         if stream.ahead ~= nil then
@@ -223,12 +207,7 @@ local function receive(stream, timeout, deadline)
         local line = take_line(stream)
         if line ~= nil then
             stream.undecoded = line
-            local message, err = decode_line(
-                stream.rpc,
-                line,
-                stream.token,
-                limits_of(stream, deadline)
-            )
+            local message, err = decode_line(stream.rpc, line, stream.token, stream)
             stream.undecoded = nil
             if message ~= nil then
                 return message
@@ -236,11 +215,11 @@ local function receive(stream, timeout, deadline)
             if err ~= nil then
                 return nil, failed(stream, err)
             end
-        elseif stream.parts.length > stream.max_size then
+        elseif stream.parts.length > stream.max_response_size then
             end_with(
                 stream,
                 faults.to_failure(
-                    faults.too_large(stream.max_size),
+                    faults.too_large(stream.max_response_size),
                     true
                 )
             )
@@ -255,7 +234,7 @@ local function receive(stream, timeout, deadline)
                 add(stream, bytes)
                 time_slice.yield_if_due(slice)
             else
-                local message, err = finish(stream, deadline)
+                local message, err = finish(stream)
                 if message ~= nil then
                     return message
                 end
@@ -329,7 +308,8 @@ local function create(rpc, endpoint, body, context)
         text = "",
         at = 1,
         parts = byte_parts.new(),
-        max_size = context.max_response_size,
+        max_response_size = context.max_response_size,
+        deadline = nil,
         undecoded = nil,
         ended = nil,
         ahead = nil,

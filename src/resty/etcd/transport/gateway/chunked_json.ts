@@ -37,7 +37,7 @@ interface Limits {
     /** Nil for none. */
     readonly deadline: number | undefined;
     /** Bytes of the longest response. */
-    readonly max_size: number;
+    readonly max_response_size: number;
 }
 
 /** A long text that is being decoded. */
@@ -311,7 +311,7 @@ function decode_in_parts(message: MessageType, text: string, envelope: string | 
         text,
         slice: time_slice.start(),
         deadline: limits.deadline,
-        values_left: limits.max_size / BYTES_PER_VALUE,
+        values_left: limits.max_response_size / BYTES_PER_VALUE,
         bad: undefined,
         failure: undefined,
     };

@@ -117,10 +117,9 @@ function password_in(payload: string): string {
 /** Decodes the body of a response. */
 function decode_body(rpc: Rpc, text: string, attempt: Attempt): Result<Message, Failure> {
     const token = attempt.token;
-    const limits = { deadline: attempt.deadline, max_size: attempt.max_response_size };
     if (rpc.stream === true) {
         const [line] = string.match(text, "^[^\n]*");
-        const [message, failure] = gateway_stream.decode_line(rpc, line ?? "", token, limits);
+        const [message, failure] = gateway_stream.decode_line(rpc, line ?? "", token, attempt);
         if (message !== undefined) {
             return $multi(message);
         }
@@ -128,7 +127,7 @@ function decode_body(rpc: Rpc, text: string, attempt: Attempt): Result<Message, 
             return $multi(undefined, failure);
         }
     } else {
-        const [json, bad, failure] = chunked_json.decode(rpc.reply, text, undefined, limits);
+        const [json, bad, failure] = chunked_json.decode(rpc.reply, text, undefined, attempt);
         if (failure !== undefined) {
             return $multi(undefined, failure);
         }

@@ -37,7 +37,9 @@ interface Fields {
     /** Beginning of a line whose end has not arrived. */
     parts: ByteParts;
     /** Bytes of the longest line, which is one message. */
-    readonly max_size: number;
+    readonly max_response_size: number;
+    /** Time by which the message that is being received must be complete; nil for none. Read as `Limits` of the decoder. */
+    deadline: number | undefined;
     /** A long line that is being decoded. Kept here, because the light thread that decodes it can be killed. */
     undecoded: string | undefined;
     /** Why the stream has ended; nil while it is open. */
@@ -128,11 +130,6 @@ function decode_line(
     return $multi(result as Message);
 }
 
-/** Returns the bounds for decoding a line of the stream. */
-function limits_of(stream: Fields, deadline: number | undefined): Limits {
-    return { deadline, max_size: stream.max_size };
-}
-
 function end_with(stream: Fields, failure: Failure): void {
     stream.ended = failure;
     stream.body.close();
@@ -155,6 +152,7 @@ function try_recv(this: GatewayStream): Message | undefined {
     if (peeked !== undefined) {
         return peeked;
     }
+    this.deadline = undefined;
     while (this.ended === undefined && this.ahead === undefined) {
         const line = take_line(this);
         if (line === undefined) {
@@ -167,7 +165,7 @@ function try_recv(this: GatewayStream): Message | undefined {
             this.undecoded = line; // decoding would yield, and this function must not wait
             return undefined;
         } else {
-            const [message, err] = decode_line(this.rpc, line, this.token, limits_of(this, undefined));
+            const [message, err] = decode_line(this.rpc, line, this.token, this);
             if (message !== undefined) {
                 return message;
             }
@@ -178,14 +176,11 @@ function try_recv(this: GatewayStream): Message | undefined {
 }
 
 /** Ends the stream with the body. Old gateways write the last error without a line break, so an open line is decoded. */
-function finish(
-    stream: Fields,
-    deadline: number | undefined,
-): LuaMultiReturn<[message: Message | undefined, failure?: Failure]> {
+function finish(stream: Fields): LuaMultiReturn<[message: Message | undefined, failure?: Failure]> {
     const rest = byte_parts.join(stream.parts);
     stream.parts = byte_parts.new();
     end_with(stream, CLOSED);
-    return decode_line(stream.rpc, rest, stream.token, limits_of(stream, deadline));
+    return decode_line(stream.rpc, rest, stream.token, stream);
 }
 
 /**
@@ -198,6 +193,7 @@ function receive(stream: Fields, timeout: number | undefined, deadline: number |
     if (peeked !== undefined) {
         return $multi(peeked);
     }
+    stream.deadline = deadline;
     const slice = time_slice.start();
     while (true) {
         if (stream.ahead !== undefined) {
@@ -211,7 +207,7 @@ function receive(stream: Fields, timeout: number | undefined, deadline: number |
         const line = take_line(stream);
         if (line !== undefined) {
             stream.undecoded = line;
-            const [message, err] = decode_line(stream.rpc, line, stream.token, limits_of(stream, deadline));
+            const [message, err] = decode_line(stream.rpc, line, stream.token, stream);
             stream.undecoded = undefined;
             if (message !== undefined) {
                 return $multi(message);
@@ -219,8 +215,8 @@ function receive(stream: Fields, timeout: number | undefined, deadline: number |
             if (err !== undefined) {
                 return $multi(undefined, failed(stream, err));
             }
-        } else if (stream.parts.length > stream.max_size) {
-            end_with(stream, faults.to_failure(faults.too_large(stream.max_size), true));
+        } else if (stream.parts.length > stream.max_response_size) {
+            end_with(stream, faults.to_failure(faults.too_large(stream.max_response_size), true));
         } else {
             const [bytes, fault] = stream.body.read(deadline !== undefined ? deadline - now() : timeout);
             if (bytes === undefined) {
@@ -229,7 +225,7 @@ function receive(stream: Fields, timeout: number | undefined, deadline: number |
                 add(stream, bytes);
                 time_slice.yield_if_due(slice);
             } else {
-                const [message, err] = finish(stream, deadline);
+                const [message, err] = finish(stream);
                 if (message !== undefined) {
                     return $multi(message);
                 }
@@ -289,7 +285,8 @@ function create(rpc: Rpc, endpoint: string, body: Body, context: RequestContext)
         text: "",
         at: 1,
         parts: byte_parts.new(),
-        max_size: context.max_response_size,
+        max_response_size: context.max_response_size,
+        deadline: undefined,
         undecoded: undefined,
         ended: undefined,
         ahead: undefined,
