@@ -1,4 +1,5 @@
 -- Another program writes to the keys of a shared log: values of any type and content.
+local cleanup = require "resty.etcd.shared_log.cleanup"
 local clock = require "resty.etcd.base.clock"
 local logs = require "resty.etcd.shared_log.log"
 local registry = require "resty.etcd.shared_log.registry"
@@ -111,6 +112,24 @@ describe("poisoned shared dict", function()
         end
         dict:set(log.name .. "5n", "6 1 0 compacted")
         assert.same({ to = 6, at = 1, skip = 0, reason = "compacted" }, logs.link_of(log, 5))
+    end)
+
+    it("is removed with few operations, whatever the number of its epochs is said to be", function()
+        for _, epochs in ipairs { 2 ^ 53, 2 ^ 53 - 1, 2 ^ 53 - 2, 1e12, 1e300, math.huge, -1, true, "x" } do
+            local log = assert(logs.create(dict, namespace))
+            dict:set(log.name .. "epochs", epochs)
+            local operations = 0
+            local counted = setmetatable({}, { __index = function(_, name)
+                return function(_, ...)
+                    operations = operations + 1
+                    assert(operations < 200000, "endless")
+                    return dict[name](dict, ...)
+                end
+            end })
+            cleanup.remove_log { dict = counted, namespace = log.namespace, name = log.name }
+            assert.is_nil(dict:get(log.name .. "root"), tostring(epochs))
+            dict:delete(namespace .. "now")
+        end
     end)
 
     it("is searched for unused logs with few operations, whatever the number of logs is said to be", function()

@@ -2,8 +2,9 @@
 local _M = {}
 local find = string.find
 
---- The greatest integer that is exact as a Lua number.
-local MAX_INTEGER = 2 ^ 53
+--- The greatest integer that is exact as a Lua number. With 2^53, the sum with 1 is the same number, and a loop that counts up
+-- to it never ends.
+local MAX_INTEGER = 2 ^ 53 - 1
 
 --- Reports whether a dict has a key, whatever its value.
 ---@param dict table
@@ -14,7 +15,7 @@ local function has(dict, key)
     return value ~= nil
 end
 
---- Returns a number that is not negative and not above 2^53; nil if there is none.
+--- Returns a number that is not negative and below 2^53; nil if there is none.
 ---@param dict table
 ---@param key string
 ---@return number?

@@ -9,8 +9,11 @@ const find = string.find as StringFind;
 type DictReader = Pick<ngx.SharedDict, "get">;
 type DictCounters = Pick<ngx.SharedDict, "incr">;
 
-/** The greatest integer that is exact as a Lua number. */
-const MAX_INTEGER = 2 ** 53;
+/**
+ * The greatest integer that is exact as a Lua number. With 2^53, the sum with 1 is the same number, and a loop that counts up
+ * to it never ends.
+ */
+const MAX_INTEGER = 2 ** 53 - 1;
 
 /** Reports whether a dict has a key, whatever its value. */
 function has(dict: DictReader, key: string): boolean {
@@ -18,7 +21,7 @@ function has(dict: DictReader, key: string): boolean {
     return value !== undefined;
 }
 
-/** Returns a number that is not negative and not above 2^53; nil if there is none. */
+/** Returns a number that is not negative and below 2^53; nil if there is none. */
 function get_number(dict: DictReader, key: string): number | undefined {
     const [value] = dict.get(key);
     return typeof value === "number" && value >= 0 && value <= MAX_INTEGER ? value : undefined;
