@@ -20,6 +20,7 @@ import * as urls from "../../endpoint/url";
 import type { Attempt, Failure, LocalFailure, Reply, Stream, Transport } from "../transport";
 
 const now = clock.now;
+const find = string.find as StringFind;
 const sub = string.sub;
 const concat = table.concat;
 
@@ -118,8 +119,9 @@ function password_in(payload: string): string {
 function decode_body(rpc: Rpc, text: string, attempt: Attempt): Result<Message, Failure> {
     const token = attempt.token;
     if (rpc.stream === true) {
-        const [line] = string.match(text, "^[^\n]*");
-        const [message, failure] = gateway_stream.decode_line(rpc, line ?? "", token, attempt);
+        const [stop] = find(text, "\n", 1, true); // not a pattern: that takes 0.1 s for the longest response
+        const line = stop !== undefined ? sub(text, 1, stop - 1) : text;
+        const [message, failure] = gateway_stream.decode_line(rpc, line, token, attempt);
         if (message !== undefined) {
             return $multi(message);
         }

@@ -12,6 +12,7 @@ import type { Body } from "../http/types";
 import * as chunked_json from "./chunked_json";
 import type { Limits } from "./chunked_json";
 import type { Rpc } from "../../protocol/rpc";
+import type { TimeSlice } from "../../base/time_slice";
 import * as time_slice from "../../base/time_slice";
 import type { Failure, LocalFailure, RequestContext, Stream } from "../transport";
 
@@ -48,6 +49,8 @@ interface Fields {
     ahead: Failure | undefined;
     /** Message returned by `peek`, not yet by `recv`. */
     peeked: Message | undefined;
+    /** Work since the stream has waited for bytes, in all calls: a server that always sends must not occupy the worker. */
+    readonly slice: TimeSlice;
 }
 
 interface GatewayStream extends Fields, Methods {}
@@ -194,7 +197,6 @@ function receive(stream: Fields, timeout: number | undefined, deadline: number |
         return $multi(peeked);
     }
     stream.deadline = deadline;
-    const slice = time_slice.start();
     while (true) {
         if (stream.ahead !== undefined) {
             const err = stream.ahead;
@@ -218,12 +220,14 @@ function receive(stream: Fields, timeout: number | undefined, deadline: number |
         } else if (stream.parts.length > stream.max_response_size) {
             end_with(stream, faults.to_failure(faults.too_large(stream.max_response_size), true));
         } else {
-            const [bytes, fault] = stream.body.read(deadline !== undefined ? deadline - now() : timeout);
+            const time = now();
+            const [bytes, fault] = stream.body.read(deadline !== undefined ? deadline - time : timeout);
             if (bytes === undefined) {
                 end_with(stream, fault.kind === "closed" ? CLOSED : faults.to_failure(fault, true));
             } else if (bytes !== "") {
                 add(stream, bytes);
-                time_slice.yield_if_due(slice);
+                time_slice.restart_after_wait(stream.slice, time);
+                time_slice.yield_if_due(stream.slice);
             } else {
                 const [message, err] = finish(stream);
                 if (message !== undefined) {
@@ -291,6 +295,7 @@ function create(rpc: Rpc, endpoint: string, body: Body, context: RequestContext)
         ended: undefined,
         ahead: undefined,
         peeked: undefined,
+        slice: time_slice.start(),
     };
     return setmetatable(fields as GatewayStream, mt);
 }
