@@ -222,7 +222,7 @@ local function read_pages(core, request, timeout, on_page, context, source)
             return nil, errors.local_error("bad_reply", "malformed reply: page without revision")
         end
         local bytes = size_of(kvs)
-        total = total + bytes
+        total = total + (#kvs < limit and max(bytes, PAGE_BYTES) or bytes)
         if total > core.max_response_size * MAX_RESPONSES then
             return nil, errors.local_error("bad_reply", "malformed reply: directory too long")
         end

@@ -88,8 +88,8 @@ local function has_incomplete(events, slice)
     return false
 end
 
-local function size_of_value(kv)
-    return kv ~= nil and kv.value ~= nil and #kv.value or 0
+local function size_of_kv(kv)
+    return kv ~= nil and #kv.key + #(kv.value or "") or 0
 end
 
 --- Returns the approximate size of events in memory.
@@ -98,7 +98,7 @@ end
 local function size_of(events)
     local bytes = 0
     for ____, event in ipairs(events) do
-        bytes = bytes + size_of_value(event.kv) + size_of_value(event.prev_kv) + 100
+        bytes = bytes + size_of_kv(event.kv) + size_of_kv(event.prev_kv) + 100
     end
     return bytes
 end

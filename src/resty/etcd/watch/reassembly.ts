@@ -91,15 +91,15 @@ function has_incomplete(events: readonly WireEvent[], slice: TimeSlice): boolean
     return false;
 }
 
-function size_of_value(kv: RawKv | undefined): number {
-    return kv !== undefined && kv.value !== undefined ? kv.value.length : 0;
+function size_of_kv(kv: RawKv | undefined): number {
+    return kv !== undefined ? kv.key.length + (kv.value ?? "").length : 0;
 }
 
 /** Returns the approximate size of events in memory. */
 function size_of(events: readonly WireEvent[]): number {
     let bytes = 0;
     for (const event of events) {
-        bytes = bytes + size_of_value(event.kv) + size_of_value(event.prev_kv) + 100;
+        bytes = bytes + size_of_kv(event.kv) + size_of_kv(event.prev_kv) + 100;
     }
     return bytes;
 }

@@ -16,6 +16,7 @@ local chunked_json = require("resty.etcd.transport.gateway.chunked_json")
 local time_slice = require("resty.etcd.base.time_slice")
 local urls = require("resty.etcd.endpoint.url")
 local now = clock.now
+local find = string.find
 local sub = string.sub
 local concat = table.concat
 
@@ -130,8 +131,9 @@ end
 local function decode_body(rpc, text, attempt)
     local token = attempt.token
     if rpc.stream == true then
-        local line = string.match(text, "^[^\n]*")
-        local message, failure = gateway_stream.decode_line(rpc, line or "", token, attempt)
+        local stop = find(text, "\n", 1, true)
+        local line = stop ~= nil and sub(text, 1, stop - 1) or text
+        local message, failure = gateway_stream.decode_line(rpc, line, token, attempt)
         if message ~= nil then
             return message
         end

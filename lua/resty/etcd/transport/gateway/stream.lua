@@ -33,6 +33,7 @@ local CLOSED = failures.local_failure("closed", "closed", true)
 ---@field ended (resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure)? Why the stream has ended; nil while it is open.
 ---@field ahead (resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure)? Failure found by `peek` or `try_recv`, not yet returned.
 ---@field peeked table? Message returned by `peek`, not yet by `recv`.
+---@field slice resty.etcd.base.time_slice.TimeSlice Work since the stream has waited for bytes, in all calls: a server that always sends must not occupy the worker.
 
 ---@class resty.etcd.transport.gateway.stream.GatewayStream: resty.etcd.transport.gateway.stream.Fields
 ---@field allow_cancel fun(self: resty.etcd.transport.gateway.stream.GatewayStream)
@@ -194,7 +195,6 @@ local function receive(stream, timeout, deadline)
         return peeked
     end
     stream.deadline = deadline
-    local slice = time_slice.start()
     while true do
         if stream.ahead ~= nil then
             local err = stream.ahead
@@ -224,7 +224,8 @@ local function receive(stream, timeout, deadline)
                 )
             )
         else
-            local bytes, fault = stream.body:read(deadline ~= nil and deadline - now() or timeout)
+            local time = now()
+            local bytes, fault = stream.body:read(deadline ~= nil and deadline - time or timeout)
             if bytes == nil then
                 end_with(
                     stream,
@@ -232,7 +233,8 @@ local function receive(stream, timeout, deadline)
                 )
             elseif bytes ~= "" then
                 add(stream, bytes)
-                time_slice.yield_if_due(slice)
+                time_slice.restart_after_wait(stream.slice, time)
+                time_slice.yield_if_due(stream.slice)
             else
                 local message, err = finish(stream)
                 if message ~= nil then
@@ -313,7 +315,8 @@ local function create(rpc, endpoint, body, context)
         undecoded = nil,
         ended = nil,
         ahead = nil,
-        peeked = nil
+        peeked = nil,
+        slice = time_slice.start()
     }
     return setmetatable(fields, mt)
 end
