@@ -69,6 +69,34 @@ describe("registration at a server with absurd numbers", function()
         end
     end)
 
+    it("renews a lease at least every 25 s, whatever TTL the server states", function()
+        local regs, servers = {}, fake.group()
+        finally(function()
+            for _, reg in ipairs(regs) do
+                reg:close()
+            end
+            ngx.sleep(0.05)
+            servers.close()
+        end)
+        local long = ',"ID":"77","TTL":"9000000000"'
+        for i, case in ipairs { { long, long }, { GOOD, long } } do
+            local server = servers.serve(function(request)
+                return { fake.reply(body_of(request.path, case[1], case[2])) }
+            end)
+            local cli = assert(bed.new { http_host = server.http_host })
+            regs[i] = assert(discovery.register(cli, "web", { host = "10.0.0.1", port = 80 }, { ttl = 3 }))
+            assert(fake.eventually(function() return regs[i]:state().registered end))
+        end
+        ngx.sleep(4.5) -- the second one is renewed first after a third of 10 s
+        for _, reg in ipairs(regs) do
+            local state = reg:state()
+            assert.is_true(state.registered)
+            assert.equals(75, state.ttl)
+            assert.is_true(state.expires_in > 70 and state.expires_in <= 75, state.expires_in)
+        end
+        assert.equals(1, regs[2]:state().renewals)
+    end)
+
     it("renews a lease with a TTL of 1 s in time, with at most five calls a second", function()
         local server = fake.new(function(request)
             return { fake.reply(body_of(request.path, ',"ID":"77","TTL":"1"', ',"TTL":"1"')) }

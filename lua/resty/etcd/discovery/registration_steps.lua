@@ -22,6 +22,10 @@ local FIRST_FINAL_DELAY = 1
 --- Longest such time. A rejected value can be 2 MB long, and etcd rejects it each time.
 local MAX_FINAL_DELAY = 120
 
+--- Longest TTL in seconds that etcd grants instead of a shorter one that was requested: 1.5 times its election timeout, which is
+-- 50 s at most. A server that grants more would end the renewals for years.
+local LONGEST_RAISED_TTL = 75
+
 --- Timeout of the call that revokes the lease when the worker exits, in seconds.
 local EXIT_CALL_TIME = 1
 
@@ -133,8 +137,11 @@ end
 ---@param sent number
 ---@param granted number
 local function keep_until(reg, sent, granted)
-    reg.granted = granted
-    reg.expires_at = sent + granted
+    reg.granted = min(
+        granted,
+        max(reg.ttl, LONGEST_RAISED_TTL)
+    )
+    reg.expires_at = sent + reg.granted
 end
 
 local function grant(reg)

@@ -21,6 +21,11 @@ const MAX_CALL_TIME = 5;
 const FIRST_FINAL_DELAY = 1;
 /** Longest such time. A rejected value can be 2 MB long, and etcd rejects it each time. */
 const MAX_FINAL_DELAY = 120;
+/**
+ * Longest TTL in seconds that etcd grants instead of a shorter one that was requested: 1.5 times its election timeout, which is
+ * 50 s at most. A server that grants more would end the renewals for years.
+ */
+const LONGEST_RAISED_TTL = 75;
 /** Timeout of the call that revokes the lease when the worker exits, in seconds. */
 const EXIT_CALL_TIME = 1;
 
@@ -124,8 +129,8 @@ function drop_lease(reg: State): void {
 
 /** Sets the expiry. It counts from when the request was sent, so that it is never later than in etcd. */
 function keep_until(reg: State, sent: number, granted: number): void {
-    reg.granted = granted;
-    reg.expires_at = sent + granted;
+    reg.granted = min(granted, max(reg.ttl, LONGEST_RAISED_TTL));
+    reg.expires_at = sent + reg.granted;
 }
 
 function grant(reg: State): EtcdError | undefined {
