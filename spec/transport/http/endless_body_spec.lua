@@ -48,6 +48,22 @@ describe("body of a response", function()
         assert.is_true(yields > 10, yields .. " yields")
     end)
 
+    for name, partial in pairs { ["and returns the rest with the end"] = "2", ["and returns nothing with the end"] = false } do
+        it("that ends with the connection is read from a blocking socket that has no receiveany, " .. name, function()
+            local pieces = { "0", "1" }
+            local source = socket_reader.new({
+                receive = function()
+                    local piece = table.remove(pieces, 1)
+                    if piece then
+                        return piece
+                    end
+                    return nil, "closed", partial or nil
+                end,
+            }, nil, 0)
+            assert.equal("01" .. (partial or ""), (http1.read_body(source, { framing = "close" }, LONGEST)))
+        end)
+    end
+
     local function read_all(source)
         local body = body_stream.new(source, { framing = "chunked" })
         local parts = {}

@@ -279,7 +279,10 @@ local function read_plain_to_end(source, max_size)
         if data == nil and err ~= "closed" then
             return nil, faults.of_socket(err)
         end
-        byte_parts.add(bytes, data or partial)
+        byte_parts.add(
+            bytes,
+            data or (type(partial) == "string" and partial or "")
+        )
         if data == nil then
             break
         end

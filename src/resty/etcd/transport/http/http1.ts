@@ -247,7 +247,8 @@ function read_plain_to_end(source: SocketReader, max_size: number): Result<strin
         if (data === undefined && err !== "closed") {
             return $multi(undefined, faults.of_socket(err));
         }
-        byte_parts.add(bytes, data ?? partial);
+        // not every replacement returns a partial result
+        byte_parts.add(bytes, data ?? (typeof partial === "string" ? partial : ""));
         if (data === undefined) {
             break;
         }
