@@ -321,7 +321,7 @@ describe("resolver", function()
         end)
 
         it("sends no lookup for a name that is too long for DNS", function()
-            local name = ("a."):rep(130) .. "test"
+            local name = ("a."):rep(125) .. "test" -- 254 bytes: one more than DNS allows, but not too long for an endpoint
             new({ http_host = "http://" .. name .. ":1" }, 0.1):get("k")
             ngx.sleep(0.05)
             assert.same({}, nameserver.queries)
