@@ -2,6 +2,7 @@
 local bed = require "spec.support.bed"
 local fake = require "spec.support.scripted_server"
 local recorder = require "spec.support.watch_recorder"
+local reopening = require "spec.support.reopening"
 local settings = require "fault.settings"
 local tap = require "spec.support.watch_proxy"
 local wire = require "spec.support.wire"
@@ -367,10 +368,7 @@ describe("watcher during compactions", function()
     end)
 
     it("delivers a consistent state under load while streams are cut and revisions compacted at random times", function()
-        local backoff = require "resty.etcd.base.backoff"
-        local next_delay = backoff.next
-        backoff.next = function() return random(30) / 1000 end
-        finally(function() backoff.next = next_delay end)
+        finally(reopening.without_limits(function() return random(30) / 1000 end))
         local done = false
         local synthetic, delivered = 0, 0
         local deadline = ngx.now() + 60
