@@ -574,6 +574,24 @@ describe("discovery", function()
         assert.same({ "web" }, found:services())
     end)
 
+    it("keeps nothing of services that another client creates and deletes", function()
+        assert(found:wait_ready(3))
+        for i = 1, 20 do
+            local name = "web" .. i
+            assert(cli:set("/services/" .. name .. "/1", { host = "10.0.0.1", port = 80 }))
+            wait_for(20, function() return #found:peers(name) == 1 end)
+            assert(cli:delete("/services/" .. name .. "/1"))
+            wait_for(20, function() return #found:services() == 0 end)
+        end
+        collectgarbage()
+        collectgarbage()
+        local kept = 0
+        for _ in pairs(found.cache) do
+            kept = kept + 1
+        end
+        assert.equal(0, kept)
+    end)
+
     it("calls the functions given to on_change for their service, also after one of them failed", function()
         assert(found:wait_ready(3))
         local received = { web = {}, second = {}, db = {} }

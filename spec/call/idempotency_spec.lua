@@ -153,6 +153,20 @@ describe("idempotent call", function()
         assert.equal("mine", assert(direct:get(key .. "1")).body.kvs[1].value)
     end)
 
+    it("is applied whatever another tenant has put next to its former markers", function()
+        client("/kv/txn", { idempotency_prefix = key .. "markers/" })
+        assert(cli:set(key .. "1", "x", { idempotent = true }))
+        local former = assert(direct:readdir(key .. "markers/")).body.kvs[1].key
+        local worker, count = former:match("^(.*/)(%d+)")
+        for i = 1, 20 do -- what the markers of the next writes would be called if they could be guessed
+            assert(direct:set(worker .. count + i, "1"))
+            assert(direct:set(former:gsub("/%d+", "/" .. count + i, 1), "1"))
+        end
+        local res = assert(cli:set(key .. "1", "y", { idempotent = true }))
+        assert.is_nil(res.body.replayed)
+        assert.equal("y", assert(direct:get(key .. "1")).body.kvs[1].value)
+    end)
+
     it("puts its marker under idempotency_prefix and attaches it to a lease", function()
         client("/kv/txn", { idempotency_prefix = key .. "markers/" })
         assert(cli:set(key .. "1", "x", { idempotent = true }))

@@ -187,7 +187,7 @@ local function create(cli, opts)
     local state = {
         mirror = mirror,
         prefix = prefix,
-        cache = {},
+        cache = setmetatable({}, {__mode = "k"}),
         listed = nil,
         listed_services = {},
         listeners = {},

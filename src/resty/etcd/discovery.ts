@@ -170,7 +170,7 @@ function create(cli: ClientState, opts?: Options): MethodResult<Discovery> {
     const state: State = {
         mirror,
         prefix,
-        cache: new LuaMap(),
+        cache: setmetatable(new LuaMap(), { __mode: "k" }),
         listed: undefined,
         listed_services: [],
         listeners: new LuaMap(),

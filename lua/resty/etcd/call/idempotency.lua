@@ -34,6 +34,9 @@ local function create(prefix)
     }
 end
 
+--- Returns a key that no other client can guess: one with the permission to write markers could forge a success with it.
+---@param markers resty.etcd.call.client_state.IdempotencyMarkers
+---@return string
 local function next_key(markers)
     local pid = ngx.worker.pid()
     if markers.worker == nil or markers.pid ~= pid then
@@ -42,7 +45,7 @@ local function next_key(markers)
         markers.lease = nil
     end
     markers.count = markers.count + 1
-    return markers.prefix .. markers.worker .. "/" .. tostring(markers.count)
+    return markers.prefix .. markers.worker .. "/" .. tostring(markers.count) .. "." .. unique_id.id()
 end
 
 --- Waits for the lease that another call is being granted, for half of the time at most: that call can be lost.

@@ -13,15 +13,10 @@ local sort = table.sort
 ---@field weight number
 ---@field meta any
 
---- The instances of a service, and the kvs that they were made from.
----@class resty.etcd.discovery.peers.CachedPeers
----@field kvs resty.etcd.mirror.types.Kv[]
----@field peers resty.etcd.discovery.peers.Peer[]
-
 --- What the methods of a discovery read.
 ---@class resty.etcd.discovery.peers.Lists
 ---@field mirror resty.etcd.mirror.mirror.Mirror Serves the reads.
----@field cache table By service.
+---@field cache table Instances by the kvs that they were made from. Weak: an entry lasts as long as the mirror keeps these kvs.
 ---@field listed resty.etcd.mirror.types.Kv[]? The kvs that `listed_services` was made from.
 ---@field listed_services string[]
 
@@ -56,20 +51,18 @@ local function peers(self, service)
     if kvs == nil then
         return nil, err, details
     end
-    local cached = self.cache[service]
-    if cached == nil or cached.kvs ~= kvs then
-        local list = {}
+    if #kvs == 0 then
+        return NO_PEERS
+    end
+    local list = self.cache[kvs]
+    if list == nil then
+        list = {}
         for ____, kv in ipairs(kvs) do
             list[#list + 1] = kv.value
         end
-        cached = {kvs = kvs, peers = #list > 0 and list or NO_PEERS}
-        if #list > 0 then
-            self.cache[service] = cached
-        else
-            self.cache[service] = nil
-        end
+        self.cache[kvs] = list
     end
-    return cached.peers
+    return list
 end
 
 --- Returns the names of all services that have instances, sorted, in an array that must not be written to.

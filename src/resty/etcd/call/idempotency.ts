@@ -35,6 +35,7 @@ function create(prefix: string): IdempotencyMarkers {
     };
 }
 
+/** Returns a key that no other client can guess: one with the permission to write markers could forge a success with it. */
 function next_key(markers: IdempotencyMarkers): string {
     const pid = ngx.worker.pid();
     if (markers.worker === undefined || markers.pid !== pid) {
@@ -43,7 +44,7 @@ function next_key(markers: IdempotencyMarkers): string {
         markers.lease = undefined; // it belongs to the process before the fork
     }
     markers.count = markers.count + 1;
-    return `${markers.prefix}${markers.worker}/${markers.count}`;
+    return `${markers.prefix}${markers.worker}/${markers.count}.${unique_id.id()}`;
 }
 
 /** Waits for the lease that another call is being granted, for half of the time at most: that call can be lost. */

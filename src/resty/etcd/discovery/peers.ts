@@ -15,18 +15,12 @@ interface Peer {
     readonly meta: any; // eslint-disable-line @typescript-eslint/no-explicit-any -- any Lua value
 }
 
-/** The instances of a service, and the kvs that they were made from. */
-interface CachedPeers {
-    readonly kvs: readonly Kv[];
-    readonly peers: readonly Peer[];
-}
-
 /** What the methods of a discovery read. */
 interface Lists {
     /** Serves the reads. */
     readonly mirror: Mirror;
-    /** By service. */
-    readonly cache: LuaMap<string, CachedPeers>;
+    /** Instances by the kvs that they were made from. Weak: an entry lasts as long as the mirror keeps these kvs. */
+    readonly cache: LuaMap<readonly Kv[], readonly Peer[]>;
     /** The kvs that `listed_services` was made from. */
     listed: readonly Kv[] | undefined;
     listed_services: readonly string[];
@@ -50,20 +44,18 @@ function peers(this: Lists, service: string): MethodResult<readonly Peer[]> {
     if (kvs === undefined) {
         return $multi(undefined, err, details);
     }
-    let cached = this.cache.get(service);
-    if (cached === undefined || cached.kvs !== kvs) {
-        const list: Peer[] = [];
+    if (kvs.length === 0) {
+        return $multi(NO_PEERS);
+    }
+    let list = this.cache.get(kvs) as Peer[] | undefined;
+    if (list === undefined) {
+        list = [];
         for (const kv of kvs) {
             list.push(kv.value as Peer);
         }
-        cached = { kvs, peers: list.length > 0 ? list : NO_PEERS };
-        if (list.length > 0) {
-            this.cache.set(service, cached);
-        } else {
-            this.cache.delete(service);
-        }
+        this.cache.set(kvs, list);
     }
-    return $multi(cached.peers);
+    return $multi(list);
 }
 
 /** Returns the names of all services that have instances, sorted, in an array that must not be written to. */
@@ -89,4 +81,4 @@ function services(this: Lists): MethodResult<readonly string[]> {
     return $multi(this.listed_services);
 }
 
-export { check_service, peers, services, type CachedPeers, type Lists, type Peer };
+export { check_service, peers, services, type Lists, type Peer };
