@@ -372,6 +372,7 @@ nil | HOST: not in this phase: API disabled in the context of init_worker_by_lua
     ngx.say(require "all_in_init")
     ngx.say(require "all_in_init_worker")
     ngx.say(tonumber(require("read_all")():match("(%d+) pauses")) > 0)
+--- timeout: 30
 --- response_body
 50 keys, 0 pauses
 50 keys, 0 pauses
