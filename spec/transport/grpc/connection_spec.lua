@@ -299,6 +299,8 @@ describe("gRPC connection", function()
                 "malformed reply: compressed message, although no compression was accepted" },
             { { frames.headers(1, head, false), frames.headers(1, tail, true) }, "bad_reply", "malformed reply: no message" },
             { { frames.headers(1, head, false), frames.data(1, message, true) }, "bad_reply", "malformed reply: no grpc-status" },
+            { { frames.headers(1, head, false), frames.data(1, message .. "\0\0\0\0\9ab", false), frames.headers(1, tail, true) },
+                "bad_reply", "malformed reply: incomplete message" },
             { { frames.data(1, message, false) }, "bad_reply", "malformed reply: HTTP/2 stream" },
             { { frames.window_update(0, 0) }, "bad_reply", "malformed reply: HTTP/2: WINDOW_UPDATE frame without increment" },
         }

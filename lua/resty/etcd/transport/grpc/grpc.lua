@@ -79,16 +79,15 @@ local function as_sent(failure)
 end
 
 --- Makes a request to a server, again if its connection has just ended.
----@param run fun(connection: resty.etcd.transport.grpc.types.Connection, rpc: resty.etcd.protocol.rpc.Rpc, block: string, body: string, attempt: resty.etcd.transport.transport.Attempt, secrets: resty.etcd.transport.grpc.grpc_status.Secrets): resty.etcd.transport.transport.Reply|resty.etcd.transport.transport.Stream?, resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure?
+---@param run fun(connection: resty.etcd.transport.grpc.types.Connection, rpc: resty.etcd.protocol.rpc.Rpc, block: string, body: string, attempt: resty.etcd.transport.transport.Attempt): resty.etcd.transport.transport.Reply|resty.etcd.transport.transport.Stream?, resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure?
 ---@param peer resty.etcd.transport.grpc.types.Peer
 ---@param rpc resty.etcd.protocol.rpc.Rpc
 ---@param block string
 ---@param body string
 ---@param attempt resty.etcd.transport.transport.Attempt
----@param secrets resty.etcd.transport.grpc.grpc_status.Secrets
 ---@return resty.etcd.transport.transport.Reply|resty.etcd.transport.transport.Stream? res
 ---@return resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure? err
-local function run_at(run, peer, rpc, block, body, attempt, secrets)
+local function run_at(run, peer, rpc, block, body, attempt)
     local repeats
     while true do
         local connection, fault = connections.connection_to(peer)
@@ -104,8 +103,7 @@ local function run_at(run, peer, rpc, block, body, attempt, secrets)
             rpc,
             block,
             body,
-            attempt,
-            secrets
+            attempt
         )
         if result ~= nil then
             return result
@@ -119,7 +117,7 @@ end
 
 --- Makes a request to an endpoint.
 ---@param grpc resty.etcd.transport.grpc.grpc.Fields
----@param run fun(connection: resty.etcd.transport.grpc.types.Connection, rpc: resty.etcd.protocol.rpc.Rpc, block: string, body: string, attempt: resty.etcd.transport.transport.Attempt, secrets: resty.etcd.transport.grpc.grpc_status.Secrets): resty.etcd.transport.transport.Reply|resty.etcd.transport.transport.Stream?, resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure?
+---@param run fun(connection: resty.etcd.transport.grpc.types.Connection, rpc: resty.etcd.protocol.rpc.Rpc, block: string, body: string, attempt: resty.etcd.transport.transport.Attempt): resty.etcd.transport.transport.Reply|resty.etcd.transport.transport.Stream?, resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure?
 ---@param rpc resty.etcd.protocol.rpc.Rpc
 ---@param body string
 ---@param attempt resty.etcd.transport.transport.Attempt
@@ -134,7 +132,6 @@ local function request(grpc, run, rpc, body, attempt, url)
         return nil, problem
     end
     local block = request_blocks.block_of(targets, target, rpc, attempt)
-    local secrets = {token = attempt.token, is_secret = rpc.secret == true}
     local proxy = attempt.unix_proxy
     if proxy ~= nil and files.exists(sub(proxy, 6)) then
         local result, failure = run_at(
@@ -143,8 +140,7 @@ local function request(grpc, run, rpc, body, attempt, url)
             rpc,
             block,
             body,
-            attempt,
-            secrets
+            attempt
         )
         if result ~= nil then
             return result
@@ -159,8 +155,7 @@ local function request(grpc, run, rpc, body, attempt, url)
         rpc,
         block,
         body,
-        attempt,
-        secrets
+        attempt
     )
 end
 

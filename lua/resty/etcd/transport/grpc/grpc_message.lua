@@ -116,7 +116,6 @@ end
 local function is_incomplete(reader)
     return reader.buffered > 0
 end
-_M.MAX_SIZE = MAX_SIZE
 _M.new = create
 _M.encode = encode
 _M.feed = feed

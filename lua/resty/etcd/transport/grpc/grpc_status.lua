@@ -37,6 +37,14 @@ local ETCD_PREFIX = "etcdserver: "
 ---@field token string? Removed from error texts.
 ---@field is_secret boolean The request contains a password: only messages of etcd are shown.
 
+--- Returns what belongs to a request.
+---@param rpc resty.etcd.protocol.rpc.Rpc
+---@param attempt resty.etcd.transport.transport.Attempt
+---@return resty.etcd.transport.grpc.grpc_status.Secrets
+local function secrets_of(rpc, attempt)
+    return {token = attempt.token, is_secret = rpc.secret == true}
+end
+
 --- Returns a text whose bytes are encoded as in URLs (gRPC's HTTP/2 mapping). An invalid `%` stays as it is.
 ---@param text string
 ---@return string
@@ -132,6 +140,14 @@ local function status_failure(headers, status, code, secrets)
     )
 end
 
+--- Reports whether a response that is complete is of gRPC, and its status is OK.
+---@param headers table
+---@param trailers table?
+---@return boolean
+local function is_ok(headers, trailers)
+    return (trailers or headers)["grpc-status"] == "0"
+end
+
 --- Returns the failure of a response that is complete; nil if its status is OK.
 ---@param headers table of the response
 ---@param trailers table? nil if the response had none: the headers then contain the status
@@ -139,13 +155,13 @@ end
 ---@param secrets resty.etcd.transport.grpc.grpc_status.Secrets
 ---@return (resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure)?
 local function failure_of(headers, trailers, page, secrets)
-    if not is_grpc(headers) and (trailers or headers)["grpc-status"] == nil then
-        return foreign_failure(headers, page, secrets)
+    if is_ok(headers, trailers) then
+        return nil
     end
     local status = trailers or headers
     local text = status["grpc-status"]
-    if text == "0" then
-        return nil
+    if text == nil and not is_grpc(headers) then
+        return foreign_failure(headers, page, secrets)
     end
     if text == nil then
         return failures.local_failure("malformed", "malformed reply: no grpc-status", true)
@@ -156,6 +172,8 @@ local function failure_of(headers, trailers, page, secrets)
 end
 _M.failure_of = failure_of
 _M.is_grpc = is_grpc
+_M.is_ok = is_ok
 _M.metadata_of = metadata_of
+_M.secrets_of = secrets_of
 
 return _M

@@ -4,6 +4,7 @@ local clock = require("resty.etcd.base.clock")
 local connection_ios = require("resty.etcd.transport.grpc.connection_io")
 local exchanges = require("resty.etcd.transport.grpc.exchange")
 local failures = require("resty.etcd.transport.failure")
+local grpc_status = require("resty.etcd.transport.grpc.grpc_status")
 local protobuf_codec = require("resty.etcd.transport.grpc.protobuf_codec")
 local receivers = require("resty.etcd.transport.grpc.receiver")
 local sessions = require("resty.etcd.transport.grpc.session")
@@ -235,14 +236,14 @@ end
 ---@param block string header block of the request
 ---@param body string the first message with its prefix
 ---@param attempt resty.etcd.transport.transport.Attempt
----@param secrets resty.etcd.transport.grpc.grpc_status.Secrets
 ---@return resty.etcd.transport.transport.Stream? res
 ---@return resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure? err
-local function open(connection, rpc, block, body, attempt, secrets)
+local function open(connection, rpc, block, body, attempt)
     local receiver, err = receivers.new(connection)
     if receiver == nil then
         return nil, failures.local_failure("full", err, false)
     end
+    local secrets = grpc_status.secrets_of(rpc, attempt)
     local ____connection_3 = connection
     local session = ____connection_3.session
     local opened, reason = sessions.open(session, block, receiver)

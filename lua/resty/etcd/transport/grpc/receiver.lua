@@ -4,6 +4,7 @@ local semaphore = require("ngx.semaphore")
 local clock = require("resty.etcd.base.clock")
 local connection_ios = require("resty.etcd.transport.grpc.connection_io")
 local exchanges = require("resty.etcd.transport.grpc.exchange")
+local failures = require("resty.etcd.transport.failure")
 local grpc_messages = require("resty.etcd.transport.grpc.grpc_message")
 local grpc_status = require("resty.etcd.transport.grpc.grpc_status")
 local queues = require("resty.etcd.transport.grpc.queue")
@@ -122,6 +123,9 @@ local function failure_of(receiver, secrets)
     local headers = ____receiver_0.headers
     local ending = ____receiver_0.ending
     if ending.kind == "complete" and headers ~= nil then
+        if grpc_status.is_ok(headers, receiver.trailers) and grpc_messages.is_incomplete(receiver.reader) then
+            return failures.local_failure("malformed", "malformed reply: incomplete message", true)
+        end
         return grpc_status.failure_of(headers, receiver.trailers, receiver.page, secrets)
     end
     local failure = exchanges.failure_of(receiver.connection, ending, receiver.stream.id > 0, receiver.problem)

@@ -180,19 +180,22 @@ end
 
 --- Returns the message of a call that has ended.
 ---@param call resty.etcd.transport.grpc.unary_call.UnaryCall
----@param secrets resty.etcd.transport.grpc.grpc_status.Secrets
+---@param attempt resty.etcd.transport.transport.Attempt
 ---@return table? res
 ---@return resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure? err
-local function message_of(call, secrets)
+local function message_of(call, attempt)
     local ____call_0 = call
     local headers = ____call_0.headers
     local ending = ____call_0.ending
     if ending.kind ~= "complete" or headers == nil then
         return nil, exchanges.failure_of(call.connection, ending, call.stream.has_ended, call.problem)
     end
-    local failure = grpc_status.failure_of(headers, call.trailers, call.page, secrets)
-    if failure ~= nil then
-        return nil, failure
+    if not grpc_status.is_ok(headers, call.trailers) then
+        local secrets = grpc_status.secrets_of(call.rpc, attempt)
+        return nil, grpc_status.failure_of(headers, call.trailers, call.page, secrets)
+    end
+    if grpc_messages.is_incomplete(call.reader) then
+        return nil, failures.local_failure("malformed", "malformed reply: incomplete message", true)
     end
     local ____call_1 = call
     local message = ____call_1.message
@@ -215,10 +218,9 @@ end
 ---@param block string header block of the request
 ---@param body string the message with its prefix
 ---@param attempt resty.etcd.transport.transport.Attempt
----@param secrets resty.etcd.transport.grpc.grpc_status.Secrets
 ---@return resty.etcd.transport.transport.Reply? res
 ---@return resty.etcd.transport.transport.LocalFailure|resty.etcd.transport.transport.StatusFailure? err
-local function run(connection, rpc, block, body, attempt, secrets)
+local function run(connection, rpc, block, body, attempt)
     local call, err = take()
     if call == nil then
         return nil, failures.local_failure("full", err, false)
@@ -244,7 +246,7 @@ local function run(connection, rpc, block, body, attempt, secrets)
     if failure ~= nil then
         return nil, failure
     end
-    local message, bad = message_of(call, secrets)
+    local message, bad = message_of(call, attempt)
     if message == nil then
         give_back(call)
         return nil, bad

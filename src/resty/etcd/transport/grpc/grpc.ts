@@ -16,7 +16,6 @@ import type { Endpoint } from "../../endpoint/endpoint";
 import type { Message } from "../../protocol/message";
 import type { Rpc } from "../../protocol/rpc";
 import type { Attempt, Failure, Headers, LocalFailure, Reply, Stream, Transport } from "../transport";
-import type { Secrets } from "./grpc_status";
 import type { Targets } from "./request_block";
 import type { Connection, Peer } from "./types";
 
@@ -34,15 +33,7 @@ interface Grpc extends Fields, Methods {}
 type Outcome = Result<Reply | Stream, Failure>;
 
 /** Makes a request on a connection. */
-type Run = (
-    this: void,
-    connection: Connection,
-    rpc: Rpc,
-    block: string,
-    body: string,
-    attempt: Attempt,
-    secrets: Secrets,
-) => Outcome;
+type Run = (this: void, connection: Connection, rpc: Rpc, block: string, body: string, attempt: Attempt) => Outcome;
 
 /** Reports whether the HTTP transport serves a call. */
 function is_over_http(rpc: Rpc): boolean {
@@ -86,15 +77,7 @@ function as_sent(failure: Failure): Failure {
 }
 
 /** Makes a request to a server, again if its connection has just ended. */
-function run_at(
-    run: Run,
-    peer: Peer,
-    rpc: Rpc,
-    block: string,
-    body: string,
-    attempt: Attempt,
-    secrets: Secrets,
-): Outcome {
+function run_at(run: Run, peer: Peer, rpc: Rpc, block: string, body: string, attempt: Attempt): Outcome {
     let repeats: Failure | undefined;
     while (true) {
         const [connection, fault] = connections.connection_to(peer);
@@ -102,7 +85,7 @@ function run_at(
             return $multi(undefined, faults.to_failure(fault, repeats !== undefined && was_sent(repeats)));
         }
         const was_ready = connection.session.is_ready;
-        const [result, failure] = run(connection, rpc, block, body, attempt, secrets);
+        const [result, failure] = run(connection, rpc, block, body, attempt);
         if (result !== undefined) {
             return $multi(result);
         }
@@ -121,10 +104,9 @@ function request(grpc: Fields, run: Run, rpc: Rpc, body: string, attempt: Attemp
         return $multi(undefined, problem);
     }
     const block = request_blocks.block_of(targets, target, rpc, attempt);
-    const secrets = { token: attempt.token, is_secret: rpc.secret === true };
     const proxy = attempt.unix_proxy;
     if (proxy !== undefined && files.exists(sub(proxy, 6))) {
-        const [result, failure] = run_at(run, peers.at(proxy, undefined), rpc, block, body, attempt, secrets);
+        const [result, failure] = run_at(run, peers.at(proxy, undefined), rpc, block, body, attempt);
         if (result !== undefined) {
             return $multi(result);
         }
@@ -132,7 +114,7 @@ function request(grpc: Fields, run: Run, rpc: Rpc, body: string, attempt: Attemp
             return $multi(undefined, failure);
         }
     }
-    return run_at(run, target.peer, rpc, block, body, attempt, secrets);
+    return run_at(run, target.peer, rpc, block, body, attempt);
 }
 
 function encode(this: Grpc, rpc: Rpc, message: Message): Result<string> {

@@ -107,4 +107,4 @@ function is_incomplete(reader: MessageReader): boolean {
     return reader.buffered > 0;
 }
 
-export { MAX_SIZE, create as new, encode, feed, is_incomplete, reset, type MessageReader, type MessageSink };
+export { create as new, encode, feed, is_incomplete, reset, type MessageReader, type MessageSink };

@@ -1,7 +1,8 @@
 /** How a call of gRPC ended: with a status in its trailers, or with a response of something else. */
 import * as failures from "../failure";
 import * as response_texts from "../response_text";
-import type { Failure, Headers, Reply, StatusFailure } from "../transport";
+import type { Rpc } from "../../protocol/rpc";
+import type { Attempt, Failure, Headers, Reply, StatusFailure } from "../transport";
 
 const char = string.char;
 const find = string.find as StringFind;
@@ -22,6 +23,11 @@ interface Secrets {
     readonly token: string | undefined;
     /** The request contains a password: only messages of etcd are shown. */
     readonly is_secret: boolean;
+}
+
+/** Returns what belongs to a request. */
+function secrets_of(rpc: Rpc, attempt: Attempt): Secrets {
+    return { token: attempt.token, is_secret: rpc.secret === true };
 }
 
 /** Returns a text whose bytes are encoded as in URLs (gRPC's HTTP/2 mapping). An invalid `%` stays as it is. */
@@ -83,6 +89,11 @@ function status_failure(headers: Headers, status: Headers, code: number, secrets
     return failures.status_failure(http_status, code, text, error_reply(http_status, headers, text, code));
 }
 
+/** Reports whether a response that is complete is of gRPC, and its status is OK. */
+function is_ok(headers: Headers, trailers: Headers | undefined): boolean {
+    return (trailers ?? headers).get("grpc-status") === "0";
+}
+
 /**
  * Returns the failure of a response that is complete; nil if its status is OK.
  * @param headers of the response
@@ -95,13 +106,13 @@ function failure_of(
     page: string,
     secrets: Secrets,
 ): Failure | undefined {
-    if (!is_grpc(headers) && (trailers ?? headers).get("grpc-status") === undefined) {
-        return foreign_failure(headers, page, secrets);
+    if (is_ok(headers, trailers)) {
+        return undefined;
     }
     const status = trailers ?? headers;
     const text = status.get("grpc-status");
-    if (text === "0") {
-        return undefined;
+    if (text === undefined && !is_grpc(headers)) {
+        return foreign_failure(headers, page, secrets);
     }
     if (text === undefined) {
         return failures.local_failure("malformed", "malformed reply: no grpc-status", true);
@@ -111,4 +122,4 @@ function failure_of(
     return status_failure(headers, status, HTTP_STATUS[code - 1] !== undefined ? code : UNKNOWN, secrets);
 }
 
-export { failure_of, is_grpc, metadata_of, type Secrets };
+export { failure_of, is_grpc, is_ok, metadata_of, secrets_of, type Secrets };

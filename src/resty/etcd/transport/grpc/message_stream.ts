@@ -3,6 +3,7 @@ import * as clock from "../../base/clock";
 import * as connection_ios from "./connection_io";
 import * as exchanges from "./exchange";
 import * as failures from "../failure";
+import * as grpc_status from "./grpc_status";
 import * as protobuf_codec from "./protobuf_codec";
 import * as receivers from "./receiver";
 import * as sessions from "./session";
@@ -209,12 +210,12 @@ function open(
     block: string,
     body: string,
     attempt: Attempt,
-    secrets: Secrets,
 ): Result<Stream, Failure> {
     const [receiver, err] = receivers.new(connection);
     if (receiver === undefined) {
         return $multi(undefined, failures.local_failure("full", err, false));
     }
+    const secrets = grpc_status.secrets_of(rpc, attempt);
     const { session } = connection;
     const [opened, reason] = sessions.open(session, block, receiver);
     if (opened === undefined) {

@@ -3,6 +3,7 @@ import * as semaphore from "ngx.semaphore";
 import * as clock from "../../base/clock";
 import * as connection_ios from "./connection_io";
 import * as exchanges from "./exchange";
+import * as failures from "../failure";
 import * as grpc_messages from "./grpc_message";
 import * as grpc_status from "./grpc_status";
 import * as queues from "./queue";
@@ -110,6 +111,9 @@ function take(receiver: Receiver): string | undefined {
 function failure_of(receiver: Receiver, secrets: Secrets): Failure | undefined {
     const { headers, ending } = receiver;
     if (ending!.kind === "complete" && headers !== undefined) {
+        if (grpc_status.is_ok(headers, receiver.trailers) && grpc_messages.is_incomplete(receiver.reader)) {
+            return failures.local_failure("malformed", "malformed reply: incomplete message", true);
+        }
         return grpc_status.failure_of(headers, receiver.trailers, receiver.page, secrets);
     }
     const failure = exchanges.failure_of(receiver.connection, ending!, receiver.stream.id > 0, receiver.problem);

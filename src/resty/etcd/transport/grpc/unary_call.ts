@@ -12,7 +12,6 @@ import type { Message } from "../../protocol/message";
 import type { Rpc } from "../../protocol/rpc";
 import type { Attempt, Failure, Headers, LocalFailure, Reply } from "../transport";
 import type { MessageReader, MessageSink } from "./grpc_message";
-import type { Secrets } from "./grpc_status";
 import type { Connection, Exchange, Stream, StreamEnd, StreamListener } from "./types";
 
 const now = clock.now;
@@ -169,14 +168,17 @@ function undecodable(field: string): LocalFailure {
 }
 
 /** Returns the message of a call that has ended. */
-function message_of(call: UnaryCall, secrets: Secrets): Result<Message, Failure> {
+function message_of(call: UnaryCall, attempt: Attempt): Result<Message, Failure> {
     const { headers, ending } = call;
     if (ending!.kind !== "complete" || headers === undefined) {
         return $multi(undefined, exchanges.failure_of(call.connection, ending!, call.stream.has_ended, call.problem));
     }
-    const failure = grpc_status.failure_of(headers, call.trailers, call.page, secrets);
-    if (failure !== undefined) {
-        return $multi(undefined, failure);
+    if (!grpc_status.is_ok(headers, call.trailers)) {
+        const secrets = grpc_status.secrets_of(call.rpc, attempt);
+        return $multi(undefined, grpc_status.failure_of(headers, call.trailers, call.page, secrets)!);
+    }
+    if (grpc_messages.is_incomplete(call.reader)) {
+        return $multi(undefined, failures.local_failure("malformed", "malformed reply: incomplete message", true));
     }
     let { message, bad_field } = call;
     if (call.bytes !== undefined) {
@@ -196,14 +198,7 @@ function message_of(call: UnaryCall, secrets: Secrets): Result<Message, Failure>
  * @param block header block of the request
  * @param body the message with its prefix
  */
-function run(
-    connection: Connection,
-    rpc: Rpc,
-    block: string,
-    body: string,
-    attempt: Attempt,
-    secrets: Secrets,
-): Result<Reply, Failure> {
+function run(connection: Connection, rpc: Rpc, block: string, body: string, attempt: Attempt): Result<Reply, Failure> {
     const [call, err] = take();
     if (call === undefined) {
         return $multi(undefined, failures.local_failure("full", err, false));
@@ -228,7 +223,7 @@ function run(
     if (failure !== undefined) {
         return $multi(undefined, failure);
     }
-    const [message, bad] = message_of(call, secrets);
+    const [message, bad] = message_of(call, attempt);
     if (message === undefined) {
         give_back(call);
         return $multi(undefined, bad);
