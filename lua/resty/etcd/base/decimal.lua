@@ -1,7 +1,8 @@
 -- Generated from src/resty/etcd/base/decimal.ts by TypeScriptToLua. Do not edit.
 local _M = {}
 
---- The greatest integer that is exact as a Lua number: 2^53 is also what 2^53 + 1 is rounded to.
+--- The greatest integer that is exact as a Lua number. 2^53 is also what 2^53 + 1 is rounded to: a loop that counts up to it
+-- never ends.
 local MAX = 2 ^ 53 - 1
 
 --- Digits of `MAX`.
@@ -19,6 +20,7 @@ local function parse(text)
     local value = digits ~= nil and tonumber(digits, 10) or math.huge
     return value <= MAX and value or nil
 end
+_M.MAX = MAX
 _M.parse = parse
 
 return _M

@@ -1,10 +1,8 @@
 -- Generated from src/resty/etcd/base/dict_values.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local decimal = require("resty.etcd.base.decimal")
 local find = string.find
-
---- The greatest integer that is exact as a Lua number. With 2^53, the sum with 1 is the same number, and a loop that counts up
--- to it never ends.
-local MAX_INTEGER = 2 ^ 53 - 1
+local MAX_INTEGER = decimal.MAX
 
 --- Reports whether a dict has a key, whatever its value.
 ---@param dict table

@@ -3,7 +3,7 @@ local _M = {}
 local encode_base64 = ngx.encode_base64
 local sha1_bin = ngx.sha1_bin
 
---- Iterations of a slow digest, the minimum that RFC 8018 recommends. They take 0.5 ms: an identity contains a password,
+--- Iterations of a slow digest, the minimum that RFC 8018 recommends. They take 0.5 to 1 ms: an identity contains a password,
 -- which must not be found by trying many, and is made when a worker starts.
 local ITERATIONS = 1000
 

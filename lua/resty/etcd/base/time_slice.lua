@@ -56,6 +56,5 @@ _M.start = start
 _M.yield_and_start = yield_and_start
 _M.yield_if_due = yield_if_due
 _M.restart_after_wait = restart_after_wait
-_M.yield_now = yield_now
 
 return _M

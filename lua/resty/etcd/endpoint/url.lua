@@ -121,7 +121,6 @@ local function parse(url, dns_name)
     }
 end
 _M.MAX_HOST_LENGTH = MAX_HOST_LENGTH
-_M.MAX_LENGTH = MAX_LENGTH
 _M.parse = parse
 _M.without_trailing_slashes = without_trailing_slashes
 

@@ -1,12 +1,11 @@
 -- Generated from src/resty/etcd/protocol/int64.ts by TypeScriptToLua. Do not edit.
 local _M = {}
+local decimal = require("resty.etcd.base.decimal")
 local format = string.format
 local match = string.match
 local floor = math.floor
 local byte = string.byte
-
---- The greatest integer that is exact as a Lua number: 2^53 is also what 2^53 + 1 is rounded to.
-local EXACT = 2 ^ 53 - 1
+local EXACT = decimal.MAX
 
 --- Digits of the least and of the greatest int64, both with 19 digits.
 local MIN_DIGITS = "9223372036854775808"

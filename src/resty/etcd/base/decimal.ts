@@ -1,4 +1,7 @@
-/** The greatest integer that is exact as a Lua number: 2^53 is also what 2^53 + 1 is rounded to. */
+/**
+ * The greatest integer that is exact as a Lua number. 2^53 is also what 2^53 + 1 is rounded to: a loop that counts up to it
+ * never ends.
+ */
 const MAX = 2 ** 53 - 1;
 /** Digits of `MAX`. */
 const MAX_DIGITS = 16;
@@ -16,4 +19,4 @@ function parse(text: string | undefined): number | undefined {
     return value <= MAX ? value : undefined;
 }
 
-export { parse };
+export { MAX, parse };

@@ -1,3 +1,5 @@
+import * as decimal from "./decimal";
+
 const find = string.find as StringFind;
 
 /*
@@ -9,11 +11,7 @@ const find = string.find as StringFind;
 type DictReader = Pick<ngx.SharedDict, "get">;
 type DictCounters = Pick<ngx.SharedDict, "incr">;
 
-/**
- * The greatest integer that is exact as a Lua number. With 2^53, the sum with 1 is the same number, and a loop that counts up
- * to it never ends.
- */
-const MAX_INTEGER = 2 ** 53 - 1;
+const MAX_INTEGER = decimal.MAX;
 
 /** Reports whether a dict has a key, whatever its value. */
 function has(dict: DictReader, key: string): boolean {

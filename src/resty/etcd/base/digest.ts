@@ -2,7 +2,7 @@ const encode_base64 = ngx.encode_base64;
 const sha1_bin = ngx.sha1_bin;
 
 /**
- * Iterations of a slow digest, the minimum that RFC 8018 recommends. They take 0.5 ms: an identity contains a password,
+ * Iterations of a slow digest, the minimum that RFC 8018 recommends. They take 0.5 to 1 ms: an identity contains a password,
  * which must not be found by trying many, and is made when a worker starts.
  */
 const ITERATIONS = 1000;

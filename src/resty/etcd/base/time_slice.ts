@@ -55,4 +55,4 @@ function restart_after_wait(slice: TimeSlice, since: number): void {
     }
 }
 
-export { start, yield_and_start, yield_if_due, restart_after_wait, yield_now, type TimeSlice };
+export { start, yield_and_start, yield_if_due, restart_after_wait, type TimeSlice };

@@ -107,4 +107,4 @@ function parse(url: string, dns_name?: string): Target | undefined {
     return { scheme, host, port, authority: `${dns_name ?? host}:${port}`, server_name: dns_name ?? v6 ?? host, path };
 }
 
-export { MAX_HOST_LENGTH, MAX_LENGTH, parse, without_trailing_slashes, type Target };
+export { MAX_HOST_LENGTH, parse, without_trailing_slashes, type Target };

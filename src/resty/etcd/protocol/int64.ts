@@ -1,10 +1,11 @@
+import * as decimal from "../base/decimal";
+
 const format = string.format;
 const match = string.match;
 const floor = math.floor;
 const byte = string.byte;
 
-/** The greatest integer that is exact as a Lua number: 2^53 is also what 2^53 + 1 is rounded to. */
-const EXACT = 2 ** 53 - 1;
+const EXACT = decimal.MAX;
 
 /** Digits of the least and of the greatest int64, both with 19 digits. */
 const MIN_DIGITS = "9223372036854775808";

@@ -108,12 +108,9 @@ end
 ---@param value any
 ---@return any
 local function convert_field(reader, message, name, value)
-    local ____temp_4 = type(value) == "string" and #value > BASE64_PIECE
-    if ____temp_4 then
-        local ____opt_0 = message and message[name]
-        ____temp_4 = (____opt_0 and ____opt_0.scalar) == "bytes"
-    end
-    if ____temp_4 then
+    local ____opt_0 = message and message[name]
+    local is_bytes = (____opt_0 and ____opt_0.scalar) == "bytes"
+    if is_bytes and type(value) == "string" and #value > BASE64_PIECE then
         local bytes = decode_bytes(reader, value)
         if bytes == nil then
             if reader.bad == nil then
@@ -149,9 +146,9 @@ end
 ---@param first number
 ---@return resty.etcd.transport.gateway.chunked_json.Shape?
 local function shape_of_item(shape, first)
-    local ____shape_7 = shape
-    local message = ____shape_7.message
-    local list = ____shape_7.list
+    local ____shape_6 = shape
+    local message = ____shape_6.message
+    local list = ____shape_6.list
     if message == nil or list == nil then
         return UNKNOWN
     end
@@ -305,13 +302,13 @@ local function read_container(reader, at, shape, depth)
                 value_at = given_at
             end
             local first = byte(text, value_at)
-            local ____is_array_12
+            local ____is_array_11
             if is_array then
-                ____is_array_12 = shape_of_item(shape, first)
+                ____is_array_11 = shape_of_item(shape, first)
             else
-                ____is_array_12 = shape_of(shape.message, name, first)
+                ____is_array_11 = shape_of(shape.message, name, first)
             end
-            local inner = ____is_array_12
+            local inner = ____is_array_11
             local value
             local after
             if first == json_scan.QUOTE then
@@ -331,14 +328,14 @@ local function read_container(reader, at, shape, depth)
                     values
                 )
             else
-                local ____name_14 = name
-                local ____temp_13
+                local ____name_13 = name
+                local ____temp_12
                 if inner == nil then
-                    ____temp_13 = convert_field(reader, shape.message, name, value)
+                    ____temp_12 = convert_field(reader, shape.message, name, value)
                 else
-                    ____temp_13 = value
+                    ____temp_12 = value
                 end
-                fields[____name_14] = ____temp_13
+                fields[____name_13] = ____temp_12
                 members = members + 1
             end
             stop = json_scan.skip_space(text, after)
@@ -392,13 +389,13 @@ local function decode_in_parts(message, text, envelope, limits)
             reader.bad = "body"
         end
     end
-    local ____is_whole_15
+    local ____is_whole_14
     if is_whole then
-        ____is_whole_15 = json
+        ____is_whole_14 = json
     else
-        ____is_whole_15 = nil
+        ____is_whole_14 = nil
     end
-    return ____is_whole_15, reader.bad, reader.failure
+    return ____is_whole_14, reader.bad, reader.failure
 end
 
 --- Decodes JSON, and converts the message in it in place. A long text is decoded in parts with yields in between, so that it

@@ -87,7 +87,6 @@ local function get(dynamic, index)
     return dynamic.fields[dynamic.newest - (index - STATIC_LENGTH - 1)]
 end
 _M.OVERHEAD = OVERHEAD
-_M.STATIC_LENGTH = STATIC_LENGTH
 _M.add = add
 _M.new = create
 _M.get = get

@@ -390,7 +390,6 @@ local function skip_field(s, from)
     end
     return wire_type == 5 and at + 4 or NOWHERE
 end
-_M.NOWHERE = NOWHERE
 _M.SHORT = SHORT
 _M.encode_integer = encode_integer
 _M.encode_number = encode_number

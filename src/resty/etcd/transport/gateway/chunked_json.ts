@@ -104,7 +104,8 @@ function decode_bytes(reader: Reader, text: string): string | undefined {
 
 /** Converts a value as that of a field. Returns nil if the field is zero or malformed. */
 function convert_field(reader: Reader, message: MessageType | undefined, name: string, value: unknown): unknown {
-    if (typeof value === "string" && value.length > BASE64_PIECE && message?.get(name)?.scalar === "bytes") {
+    const is_bytes = message?.get(name)?.scalar === "bytes";
+    if (is_bytes && typeof value === "string" && value.length > BASE64_PIECE) {
         const bytes = decode_bytes(reader, value);
         if (bytes === undefined) {
             reader.bad ??= name;

@@ -84,4 +84,4 @@ function get(dynamic: DynamicTable, index: number): HeaderField | undefined {
     return dynamic.fields.get(dynamic.newest - (index - STATIC_LENGTH - 1));
 }
 
-export { OVERHEAD, STATIC_LENGTH, add, create as new, get, resize, type DynamicTable, type HeaderField };
+export { OVERHEAD, add, create as new, get, resize, type DynamicTable, type HeaderField };

@@ -317,4 +317,4 @@ function skip_field(s: string, from: number): number {
     return wire_type === 5 ? at + 4 : NOWHERE;
 }
 
-export { NOWHERE, SHORT, encode_integer, encode_number, read_bool, read_int64, read_number, read_uint64, skip_field };
+export { SHORT, encode_integer, encode_number, read_bool, read_int64, read_number, read_uint64, skip_field };
